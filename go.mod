@@ -1,0 +1,3 @@
+module golazy.dev
+
+go 1.25.0
