@@ -88,6 +88,8 @@ func (e *endpoint) failed(w http.ResponseWriter, re *response, r *http.Request, 
 	switch {
 	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		level = slog.LevelDebug // the client has gone; nothing is wrong here
+	case re.taken():
+		level = slog.LevelWarn // most often a peer that vanished; no response failed
 	case status >= 500:
 		level = slog.LevelError
 	}

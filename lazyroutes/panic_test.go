@@ -218,25 +218,25 @@ func TestHijack(t *testing.T) {
 		name   string
 		action func(w http.ResponseWriter, conn net.Conn) error
 		want   string // what the client gets after "hello "
-		log    string // message and response, "" for none
+		log    string // level, message and response, "" for none
 	}{
 		{"returns", func(_ http.ResponseWriter, conn net.Conn) error { return conn.Close() }, "", ""},
 		{"fails", func(_ http.ResponseWriter, conn net.Conn) error {
 			defer conn.Close()
 			return errSecret
-		}, "", "request failed|connection taken over"},
-		{"panics", func(http.ResponseWriter, net.Conn) error { panic("boom") }, "", "panic|connection taken over"},
+		}, "", "WARN|request failed|connection taken over"},
+		{"panics", func(http.ResponseWriter, net.Conn) error { panic("boom") }, "", "ERROR|panic|connection taken over"},
 		{"panics, closed by the action", func(_ http.ResponseWriter, conn net.Conn) error {
 			defer conn.Close()
 			panic("boom")
-		}, "", "panic|connection taken over"},
+		}, "", "ERROR|panic|connection taken over"},
 		{"panics, registered", func(w http.ResponseWriter, conn net.Conn) error {
 			on := findOnPanic(wrapping{w})
 			on.OnPanic(func() { _, _ = io.WriteString(conn, "1011") })
 			on.OnPanic(nil)
 			on.OnPanic(func() { _, _ = io.WriteString(conn, " bye"); conn.Close() })
 			panic("boom")
-		}, "1011 bye", "panic|connection taken over"},
+		}, "1011 bye", "ERROR|panic|connection taken over"},
 		{"registered, returns", func(w http.ResponseWriter, conn net.Conn) error {
 			findOnPanic(w).OnPanic(func() { _, _ = io.WriteString(conn, "called") })
 			return conn.Close()
@@ -281,7 +281,7 @@ func TestHijack(t *testing.T) {
 						book.none(t)
 						return
 					}
-					if r := book.one(t); r.str("msg")+"|"+r.str("response") != tt.log {
+					if r := book.one(t); r.str("level")+"|"+r.str("msg")+"|"+r.str("response") != tt.log {
 						t.Errorf("logged %v", r)
 					}
 				})
