@@ -1,0 +1,53 @@
+package lazywebsocket
+
+import (
+	"math/bits"
+	"sync"
+)
+
+// The pooled buffers have sizes of powers of two, from 512 B to 64 KiB.
+const (
+	minBufferShift = 9
+	maxBufferShift = 16
+	maxBuffer      = 1 << maxBufferShift
+)
+
+// buffer is borrowed memory: b has the length of its size class. A pointer to
+// it goes through the pools, so that borrowing allocates nothing.
+type buffer struct{ b []byte }
+
+var bufferPools [maxBufferShift - minBufferShift + 1]sync.Pool
+
+// borrow returns a buffer of at least n bytes, at most maxBuffer. What is in it
+// is undefined: only what the borrower wrote may leave it.
+func borrow(n int) *buffer {
+	class := bufferClass(n)
+	if p, ok := bufferPools[class].Get().(*buffer); ok {
+		return p
+	}
+	return &buffer{b: make([]byte, 1<<(minBufferShift+class))}
+}
+
+// giveBack ends the borrowing. Builds with the race detector overwrite the
+// buffer first, so that a test sees stale bytes if anybody still looks at them
+// or sends more than it wrote.
+func giveBack(p *buffer) {
+	p.poison()
+	bufferPools[bufferClass(len(p.b))].Put(p)
+}
+
+func (p *buffer) poison() {
+	if poisonBuffers {
+		for i := range p.b {
+			p.b[i] = poison
+		}
+	}
+}
+
+func bufferClass(n int) int {
+	shift := bits.Len(uint(max(n, 1) - 1))
+	return min(max(shift, minBufferShift), maxBufferShift) - minBufferShift
+}
+
+// poison is the byte that giveBack writes: not UTF-8, no opcode.
+const poison = 0xFB

@@ -1,0 +1,140 @@
+package lazywebsocket
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"os"
+
+	"golazy.dev/lazywebsocket/internal/wsproto"
+)
+
+// ReadMessageContext is ReadMessage that ends when ctx does. Cancelled before a
+// byte of a message was delivered, it returns an *OpError with the context's
+// error and the connection stays usable: the next read goes on where this one
+// stopped. Cancelled in the middle of a message, reading has failed for good.
+func (c *Conn) ReadMessageContext(ctx context.Context) (messageType int, p []byte, err error) {
+	messageType, p, err = c.appendMessageContext(ctx, nil)
+	return messageType, filled(p, err), err
+}
+
+func (c *Conn) appendMessageContext(ctx context.Context, dst []byte) (int, []byte, error) {
+	if err := c.r.gate.enter(entrant{ctx: ctx}); err != nil {
+		return noMessage, dst, &OpError{Op: "read", Err: err}
+	}
+	defer c.r.gate.leave()
+	if err := ctx.Err(); err != nil && c.r.err == nil {
+		return noMessage, dst, &OpError{Op: "read", Err: err}
+	}
+	defer c.cancelReads(ctx)()
+	return c.appendMessage(dst)
+}
+
+// cancelReads makes reads end when ctx does, until the returned function is
+// called. Inside the read gate.
+func (c *Conn) cancelReads(ctx context.Context) (stop func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	c.r.ctx = ctx
+	interrupted := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		c.deadlines.interruptRead(c.nc)
+		close(interrupted)
+	})
+	return func() {
+		c.r.ctx = nil
+		if !cancel() {
+			<-interrupted
+			c.deadlines.restoreRead(c.nc)
+		}
+	}
+}
+
+// cancelCause returns what a cancelled read tells its caller, or nil if err has
+// another cause. Inside the read gate.
+func (c *Conn) cancelCause(err error) error {
+	ctx := c.r.ctx
+	if ctx == nil || ctx.Err() == nil || !errors.Is(err, os.ErrDeadlineExceeded) || c.deadlines.ended() {
+		return nil
+	}
+	return &OpError{Op: "read", Err: ctx.Err()}
+}
+
+// WriteMessageContext is WriteMessage that gives up when ctx ends. While it
+// waits for its turn that costs nothing: the error is an *OpError with the
+// context's error. Once bytes may have left, a part of a frame may be with the
+// peer, and the connection ends.
+func (c *Conn) WriteMessageContext(ctx context.Context, messageType int, data []byte) error {
+	if !isData(messageType) {
+		return writeError(errNotData)
+	}
+	if err := ctx.Err(); err != nil {
+		return writeError(err)
+	}
+	e := entrant{ctx: ctx, deadline: c.deadlines.forMessage(), message: true}
+	return c.writeMessage(e, messageType, data)
+}
+
+// writeFrameContext is writeFrame that ends when ctx does; ctx may be nil.
+// Inside the write gate.
+func (c *Conn) writeFrameContext(e entrant, op wsproto.Opcode, data []byte) error {
+	if e.ctx == nil || e.ctx.Done() == nil {
+		return c.writeFrame(op, true, data, e.deadline)
+	}
+	interrupted := make(chan struct{})
+	cancel := context.AfterFunc(e.ctx, func() {
+		c.deadlines.interruptWrite(c.nc)
+		close(interrupted)
+	})
+	err := c.writeFrame(op, true, data, e.deadline)
+	if cancel() {
+		return err
+	}
+	<-interrupted
+	c.deadlines.restoreWrite()
+	if err == nil {
+		return nil // it was through already
+	}
+	err = writeError(e.ctx.Err())
+	c.w.failure.Store(&err) // in place of the deadline that did it
+	c.abort()
+	return err
+}
+
+// Message is a message of [Conn.Messages].
+type Message struct {
+	// Type is TextMessage or BinaryMessage.
+	Type int
+	// Data is valid until the next message is asked for.
+	Data []byte
+}
+
+// Messages returns the messages that arrive, for a range loop that ends when
+// ctx does, when the connection ends, or when the loop is left, which leaves
+// the connection usable. The memory of a message is reused for the next.
+//
+//	for message, err := range conn.Messages(ctx) {
+//
+// An error comes once, as the last element, with an empty message; it is one of
+// ReadMessageContext. The peer's orderly goodbye (CloseNormalClosure,
+// CloseGoingAway, or a Close frame without a code) ends the loop without one.
+func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		var buf []byte
+		for {
+			messageType, data, err := c.appendMessageContext(ctx, buf[:0])
+			if IsCloseError(err, CloseNormalClosure, CloseGoingAway, CloseNoStatusReceived) {
+				return
+			}
+			if err != nil {
+				yield(Message{}, err)
+				return
+			}
+			if !yield(Message{Type: messageType, Data: data}, nil) {
+				return
+			}
+			buf = data
+		}
+	}
+}

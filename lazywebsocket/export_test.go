@@ -1,0 +1,16 @@
+package lazywebsocket
+
+import "unsafe"
+
+// SizeofConn is what a connection costs before it has a buffer.
+const SizeofConn = unsafe.Sizeof(Conn{})
+
+// PoisonBuffers says whether buffers are overwritten when they are given back.
+const PoisonBuffers = poisonBuffers
+
+// Poison is the byte that they are overwritten with.
+const Poison = poison
+
+// ReadBuffered returns the size of the read buffer that the connection holds.
+// The connection must not be reading.
+func (c *Conn) ReadBuffered() int { return cap(c.r.buf.data) }

@@ -1,0 +1,194 @@
+package lazywebsocket
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+)
+
+// gate is a lock whose waiters can give up, served in order of arrival. The
+// zero value is open.
+//
+// The writing half of a connection needs a lock with two conditions: one frame
+// at a time, and one message at a time, where a message that is streamed in
+// fragments lets control frames through between them (RFC 6455, 5.4). One gate
+// answers both, so that a whole message costs one lock: busy is the frame,
+// stream is the open message. The reading half uses the same type without
+// streams.
+type gate struct {
+	mu     sync.Mutex
+	busy   bool // somebody is inside
+	stream bool // a message in fragments is open: no other may begin
+	first  *waiter
+	last   *waiter
+}
+
+// waiter is one caller that waits outside a gate; guarded by the gate's mu.
+type waiter struct {
+	ready   chan struct{} // closed when the gate was handed over
+	next    *waiter
+	message bool // wants to begin a message, not only to write a frame
+}
+
+// entrant says what a caller of enter wants and how long it waits.
+type entrant struct {
+	ctx      context.Context // nil: cannot be cancelled
+	deadline time.Time       // zero: no deadline
+	message  bool            // begins a message: waits while a stream is open
+}
+
+// streamWait bounds the wait for another writer's open message when the caller
+// has no deadline: an application that forgot to close a writer hears of it.
+const streamWait = 10 * time.Second
+
+// tryEnter enters if nobody is inside.
+func (g *gate) tryEnter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.busy {
+		return false
+	}
+	g.busy = true
+	return true
+}
+
+// enter waits for its turn. It returns os.ErrDeadlineExceeded, the context's
+// error, or errWriterOpen.
+func (g *gate) enter(e entrant) error {
+	g.mu.Lock()
+	if !g.busy && (!e.message || !g.stream) {
+		g.busy = true
+		g.mu.Unlock()
+		return nil
+	}
+	w := &waiter{ready: make(chan struct{}), message: e.message}
+	if g.last == nil {
+		g.first = w
+	} else {
+		g.last.next = w
+	}
+	g.last = w
+	g.mu.Unlock()
+	return g.wait(w, e)
+}
+
+func (g *gate) wait(w *waiter, e entrant) error {
+	var done <-chan struct{}
+	if e.ctx != nil {
+		done = e.ctx.Done()
+	}
+	for {
+		patience, bounded := streamWait, e.message
+		if !e.deadline.IsZero() {
+			patience, bounded = time.Until(e.deadline), true
+		}
+		var expired <-chan time.Time
+		var timer *time.Timer
+		if bounded {
+			timer = time.NewTimer(patience)
+			expired = timer.C
+		}
+		var err error
+		select {
+		case <-w.ready:
+		case <-done:
+			err = e.ctx.Err()
+		case <-expired:
+			err = os.ErrDeadlineExceeded
+			if e.deadline.IsZero() {
+				err = errWriterOpen
+			}
+		}
+		if timer != nil {
+			timer.Stop()
+		}
+		// Behind a slow write, and not behind an open message, a caller without a
+		// deadline waits on.
+		if err == errWriterOpen && !g.streaming() { //nolint:errorlint // our own value, made above
+			continue
+		}
+		if err != nil && g.giveUp(w) {
+			return err
+		}
+		return nil
+	}
+}
+
+func (g *gate) streaming() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.stream
+}
+
+// giveUp takes w out of the queue. It returns false when w was let in meanwhile.
+func (g *gate) giveUp(w *waiter) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var prev *waiter
+	for q := g.first; q != nil; prev, q = q, q.next {
+		if q == w {
+			g.unlink(prev, w)
+			return true
+		}
+	}
+	return false
+}
+
+// unlink removes w, which stands behind prev. mu is held.
+func (g *gate) unlink(prev, w *waiter) {
+	if prev == nil {
+		g.first = w.next
+	} else {
+		prev.next = w.next
+	}
+	if g.last == w {
+		g.last = prev
+	}
+}
+
+// setStream says whether a message in fragments is open. Only who is inside may
+// call it.
+func (g *gate) setStream(open bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stream = open
+}
+
+// endStream says from outside that the message in fragments will not go on.
+func (g *gate) endStream() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stream = false
+	if !g.busy {
+		g.handOver()
+	}
+}
+
+// leave goes out and lets in the first waiter that may enter.
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.handOver()
+}
+
+// handOver gives the gate to the first waiter that may enter. mu is held.
+func (g *gate) handOver() {
+	var prev *waiter
+	for w := g.first; w != nil; prev, w = w, w.next {
+		if !w.message || !g.stream {
+			g.unlink(prev, w)
+			close(w.ready)
+			g.busy = true
+			return
+		}
+	}
+	g.busy = false
+}
+
+// occupied reports whether somebody is inside.
+func (g *gate) occupied() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.busy
+}

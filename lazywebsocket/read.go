@@ -1,0 +1,299 @@
+package lazywebsocket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync/atomic"
+
+	"golazy.dev/lazywebsocket/internal/wsproto"
+)
+
+// reader is the reading half of a connection. Whoever is inside the gate owns
+// all of it but the atomics.
+type reader struct {
+	gate   gate
+	dec    wsproto.Decoder
+	buf    readBuffer
+	err    error // the first failure: what every later read returns
+	opcode wsproto.Opcode
+
+	// message counts the messages begun. A reader that NextReader returned knows
+	// its number, and ends when another message has begun.
+	message uint64
+	// begun is set when a cancelled read has accepted a message's first header
+	// but delivered nothing: the next read continues with that message.
+	begun bool
+
+	// control is the control frame whose payload is awaited while inControl is
+	// set: a cancelled read may leave it to the next one.
+	control   wsproto.Frame
+	inControl bool
+
+	ctx   context.Context // of the read in progress, nil when it has none
+	limit atomic.Int64    // the read limit, from the next message on
+	reads atomic.Uint32   // reads of the network that brought bytes: signs of life
+}
+
+func (r *reader) init(s settings) {
+	r.dec.Role = s.role
+	r.dec.MaxFragments = s.maxFragments
+	if s.maxFragments == 0 {
+		r.dec.MaxFragments = defaultMaxFragments
+	}
+	r.limit.Store(s.readLimit)
+	if s.readLimit == 0 {
+		r.limit.Store(defaultReadLimit)
+	}
+	r.buf.init(orDefault(s.readBufferSize, defaultBufferSize), s.received)
+}
+
+// SetReadLimit sets the largest message in bytes that a read accepts, from the
+// next message on; zero and less mean no limit. A larger message is refused
+// when its size is announced, before its bytes arrive: the peer is told
+// CloseMessageTooBig and reads return ErrReadLimit.
+//
+// The default is the ReadLimit of the Upgrader or the Dialer: 1 MiB.
+func (c *Conn) SetReadLimit(limit int64) { c.r.limit.Store(limit) }
+
+// AppendMessage reads the next message and appends it to dst, which may be nil.
+// It returns TextMessage or BinaryMessage and the extended slice. Where dst has
+// room for the message it allocates nothing; dst grows with the bytes that
+// arrive, not with those that a peer announces. Text is valid UTF-8.
+//
+// The rest of a message that a reader of NextReader has left is dropped.
+// Control frames that arrive are handled. On an error, which every later read
+// returns too, data is dst with what had arrived of the message.
+//
+// The errors are *CloseError (the peer closed, or vanished: code 1006),
+// *ProtocolError (the peer broke the protocol), ErrReadLimit, *OpError (the
+// network, a deadline, our own Close: net.ErrClosed), and what a handler
+// returned.
+func (c *Conn) AppendMessage(dst []byte) (messageType int, data []byte, err error) {
+	_ = c.r.gate.enter(entrant{}) // waits without limit, so that it cannot fail
+	defer c.r.gate.leave()
+	return c.appendMessage(dst)
+}
+
+// ReadMessage reads the next message into new memory, which is the caller's.
+// The rules are those of AppendMessage, which programs with many messages use
+// instead.
+func (c *Conn) ReadMessage() (messageType int, p []byte, err error) {
+	messageType, p, err = c.AppendMessage(nil)
+	return messageType, filled(p, err), err
+}
+
+// filled makes the result of a read into new memory: never nil beside a
+// message, always nil beside an error.
+func filled(p []byte, err error) []byte {
+	switch {
+	case err != nil:
+		return nil
+	case p == nil:
+		return []byte{}
+	default:
+		return p
+	}
+}
+
+// noMessage is the message type beside an error.
+const noMessage = -1
+
+// appendMessage is AppendMessage inside the gate.
+func (c *Conn) appendMessage(dst []byte) (int, []byte, error) {
+	if err := c.begin(); err != nil {
+		return noMessage, dst, err
+	}
+	start := len(dst)
+	for c.r.dec.InMessage() {
+		var err error
+		if c.atHeader() {
+			_, err = c.nextData()
+		} else {
+			dst, err = c.appendPayload(dst, start)
+		}
+		if err == nil {
+			continue
+		}
+		if cause := c.cancelCause(err); cause != nil && len(dst) == start {
+			c.r.begun = true
+			return noMessage, dst, cause
+		}
+		return noMessage, dst, c.readFailed(err)
+	}
+	return int(c.r.opcode), dst, nil
+}
+
+// begin advances to the first frame of the next message.
+func (c *Conn) begin() error {
+	r := &c.r
+	if r.err != nil {
+		return r.err
+	}
+	if r.begun {
+		r.begun = false
+		return nil
+	}
+	if r.dec.InMessage() { // left by a reader of NextReader
+		r.message++ // which ends here, whatever becomes of this read
+	}
+	for r.dec.InMessage() {
+		if err := c.drop(); err != nil {
+			return c.stopped(err)
+		}
+	}
+	f, err := c.nextData()
+	if err != nil {
+		return c.stopped(err)
+	}
+	r.opcode = f.Opcode
+	r.message++
+	return nil
+}
+
+// endedError is what a read finds after we have ended the connection.
+func (c *Conn) endedError() error {
+	if c.keepalive != nil && c.keepalive.dead.Load() {
+		return &OpError{Op: "read", Err: errNoPong}
+	}
+	return errReadClosed
+}
+
+// stopped is readFailed between messages, where a cancelled read loses nothing
+// and fails nothing.
+func (c *Conn) stopped(err error) error {
+	if cause := c.cancelCause(err); cause != nil {
+		return cause
+	}
+	return c.readFailed(err)
+}
+
+// drop takes a step towards the end of the open message.
+func (c *Conn) drop() error {
+	if c.atHeader() {
+		_, err := c.nextData()
+		return err
+	}
+	if len(c.r.buf.unread()) == 0 {
+		return c.fill()
+	}
+	p := c.buffered()
+	c.r.buf.skip(len(p))
+	return c.r.dec.Payload(p)
+}
+
+// atHeader reports whether the open message goes on with a header, or with a
+// control frame that a cancelled read has left: nextData has both.
+func (c *Conn) atHeader() bool { return c.r.inControl || c.r.dec.Remaining() == 0 }
+
+// buffered returns what the buffer has of the current frame's payload.
+func (c *Conn) buffered() []byte {
+	p := c.r.buf.unread()
+	return p[:min(int64(len(p)), c.r.dec.Remaining())]
+}
+
+// nextData advances to the next data frame and handles the control frames in
+// between.
+func (c *Conn) nextData() (wsproto.Frame, error) {
+	for {
+		if !c.r.inControl {
+			f, err := c.nextFrame()
+			if err != nil || !f.Control {
+				return f, err
+			}
+			c.r.control, c.r.inControl = f, true
+		}
+		if err := c.handleControl(c.r.control); err != nil {
+			return wsproto.Frame{}, err
+		}
+	}
+}
+
+// nextFrame reads the next header.
+func (c *Conn) nextFrame() (wsproto.Frame, error) {
+	r := &c.r
+	if !r.dec.InMessage() {
+		r.dec.Limit = r.limit.Load()
+	}
+	for {
+		f, n, err := r.dec.Next(r.buf.unread())
+		if err != nil {
+			return f, err
+		}
+		if n > 0 {
+			r.buf.skip(n)
+			return f, nil
+		}
+		if err := c.fill(); err != nil {
+			return f, err
+		}
+	}
+}
+
+// appendPayload takes a step through the current frame's payload: appends to
+// dst what has arrived, or waits for more. dst[start:] is the message.
+func (c *Conn) appendPayload(dst []byte, start int) ([]byte, error) {
+	if len(c.r.buf.unread()) > 0 {
+		p := c.buffered()
+		c.r.buf.skip(len(p))
+		err := c.r.dec.Payload(p)
+		return append(dst, p...), err
+	}
+	rest := c.r.dec.Remaining()
+	if rest < int64(c.r.buf.size) {
+		return dst, c.fill() // may bring the next frames too
+	}
+	// A large payload goes straight into the caller's memory, which doubles with
+	// the bytes that have arrived: what a header announces costs nothing.
+	if cap(dst) == len(dst) {
+		room := max(len(dst)-start, c.r.buf.size)
+		dst = slices.Grow(dst, int(min(rest, int64(room))))
+	}
+	p := dst[len(dst):cap(dst)]
+	n, err := c.readPayload(p)
+	return dst[:len(dst)+n], err
+}
+
+// readPayload reads the current frame's payload past the empty buffer into p.
+func (c *Conn) readPayload(p []byte) (int, error) {
+	n, err := c.nc.Read(p[:min(int64(len(p)), c.r.dec.Remaining())])
+	if n == 0 {
+		if err == nil {
+			err = io.ErrNoProgress
+		}
+		return 0, err
+	}
+	c.r.reads.Add(1)
+	return n, c.r.dec.Payload(p[:n])
+}
+
+// fill waits for bytes.
+func (c *Conn) fill() error {
+	if err := c.r.buf.fill(c.nc); err != nil {
+		return err
+	}
+	c.r.reads.Add(1)
+	return nil
+}
+
+// readFailed makes err the failure of the reading direction and returns what
+// the caller sees. A breach of the protocol ends the connection; all else
+// leaves the writing direction as it is.
+func (c *Conn) readFailed(err error) error {
+	r := &c.r
+	r.err = readFailure(err)
+	if cause := c.cancelCause(err); cause != nil {
+		r.err = cause
+	}
+	var broken *ProtocolError
+	switch {
+	case errors.As(r.err, &broken) && !errors.As(err, new(handlerError)):
+		_ = c.end(broken.Code, broken.Reason)
+	case c.deadlines.ended() && (errors.As(r.err, new(*OpError)) || errors.Is(r.err, errNoClose)):
+		r.err = c.endedError()
+		return r.err // linger goes on from where the buffer stands
+	}
+	r.buf.data, r.buf.start, r.buf.end = nil, 0, 0
+	return r.err
+}

@@ -1,0 +1,309 @@
+package lazywebsocket
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"golazy.dev/lazywebsocket/internal/wsproto"
+)
+
+// Upgrader turns HTTP requests into connections. The zero value is ready, with
+// the defaults that the fields name. Its methods may be called concurrently as
+// long as the fields do not change.
+type Upgrader struct {
+	// HandshakeTimeout bounds the writing of the answer. If zero, 10 s. If
+	// negative, no limit. Reading the request is bounded by
+	// http.Server.ReadHeaderTimeout.
+	HandshakeTimeout time.Duration
+
+	// ReadBufferSize and WriteBufferSize are sizes in bytes; they do not limit
+	// the size of messages. If zero or negative, 4096. The write buffer is what
+	// NextWriter collects before it sends a fragment.
+	ReadBufferSize, WriteBufferSize int
+
+	// WriteBufferPool is where the buffers of NextWriter come from. If nil, the
+	// package has pools of its own.
+	WriteBufferPool BufferPool
+
+	// Subprotocols are the server's subprotocols in order of preference; the
+	// first that the client offers is chosen. If nil, a Sec-WebSocket-Protocol
+	// of the response header that is passed to Upgrade is used as it is.
+	Subprotocols []string
+
+	// Error answers a request that is not upgraded. If nil, http.Error does,
+	// with the status text.
+	Error func(w http.ResponseWriter, r *http.Request, status int, reason error)
+
+	// CheckOrigin reports whether the request's Origin is welcome; false is
+	// answered with 403 Forbidden. If nil, an Origin must have the request's
+	// host, so that pages of other sites cannot open connections with their
+	// visitors' cookies. A program that sets it looks at every part of the
+	// Origin: scheme, host and port.
+	CheckOrigin func(r *http.Request) bool
+
+	// EnableCompression asks for permessage-deflate (RFC 7692). It is accepted
+	// and nothing is negotiated: this version has no compression.
+	EnableCompression bool
+
+	// ReadLimit is the largest message in bytes that a read accepts. If zero,
+	// 1 MiB. If negative, no limit. See Conn.SetReadLimit.
+	ReadLimit int64
+
+	// MaxFragments is the largest number of frames that a message may come in;
+	// the peer is told ClosePolicyViolation. If zero, 131072. If negative, no
+	// limit.
+	MaxFragments int
+
+	// PingInterval is the time between the pings of the keepalive, which
+	// measures Conn.RTT and ends connections whose peer is dead. If zero or
+	// negative there are none. It works while the application reads.
+	PingInterval time.Duration
+
+	// PongTimeout is how long after a ping something must arrive. If zero or
+	// negative, PingInterval. Reads of a connection that is found dead return
+	// an *OpError that is a time-out.
+	PongTimeout time.Duration
+}
+
+const defaultUpgradeTimeout = 10 * time.Second
+
+// Upgrade upgrades the request's connection to the WebSocket protocol
+// (RFC 6455, 4.2) and returns it; the ResponseWriter must not be used any more.
+// The response header may be nil; it is sent with the answer, for cookies for
+// example. Response writers that wrap another one are looked through, by their
+// Unwrap method.
+//
+// If it fails it has answered the request, and returns a HandshakeError for
+// what the client did wrong. Bytes that the client sent behind its request are
+// read as the connection's first.
+//
+// The connection does not end with the request's context. If a response writer
+// has a method OnPanic(func()), a panic of the handler reaches the connection
+// through it, and the peer is told CloseInternalServerErr.
+func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeader http.Header) (*Conn, error) {
+	if flt := u.check(r); flt != nil {
+		return nil, u.refuse(w, r, flt)
+	}
+	subprotocol := u.chooseSubprotocol(r, responseHeader)
+	answer, flt := upgradeAnswer(r.Header.Get(headerKey), subprotocol, responseHeader)
+	if flt != nil {
+		return nil, u.refuse(w, r, flt)
+	}
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, u.refuse(w, r, &fault{http.StatusInternalServerError, "the connection cannot be taken over: " + err.Error()})
+	}
+	if err := u.answer(nc, answer); err != nil {
+		_ = nc.Close()
+		return nil, &OpError{Op: "upgrade", Err: err}
+	}
+	c := newConn(nc, settings{
+		role:            wsproto.Server,
+		subprotocol:     subprotocol,
+		readBufferSize:  u.ReadBufferSize,
+		writeBufferSize: u.WriteBufferSize,
+		writeBufferPool: u.WriteBufferPool,
+		readLimit:       u.ReadLimit,
+		maxFragments:    u.MaxFragments,
+		pingInterval:    u.PingInterval,
+		pongTimeout:     u.PongTimeout,
+		received:        received(rw.Reader),
+	})
+	onPanic(w, func() { _ = c.end(CloseInternalServerErr, "") })
+	return c, nil
+}
+
+// Upgrade upgrades the request's connection without looking at its Origin: any
+// page can then open connections with its visitors' cookies.
+//
+// Deprecated: use Upgrader.
+func Upgrade(w http.ResponseWriter, r *http.Request, responseHeader http.Header, readBufSize, writeBufSize int) (*Conn, error) {
+	u := Upgrader{
+		ReadBufferSize:  readBufSize,
+		WriteBufferSize: writeBufSize,
+		Error:           func(http.ResponseWriter, *http.Request, int, error) {},
+		CheckOrigin:     func(*http.Request) bool { return true },
+	}
+	return u.Upgrade(w, r, responseHeader)
+}
+
+// fault is why a request is not upgraded, and the status that says so.
+type fault struct {
+	status int
+	reason string
+}
+
+// refuse answers the request and returns the error for it.
+func (u *Upgrader) refuse(w http.ResponseWriter, r *http.Request, flt *fault) error {
+	err := HandshakeError{"websocket: " + flt.reason}
+	if u.Error != nil {
+		u.Error(w, r, flt.status, err)
+		return err
+	}
+	h := w.Header()
+	h.Set(headerVersion, protocolVersion)
+	switch flt.status {
+	case http.StatusMethodNotAllowed:
+		h.Set("Allow", http.MethodGet)
+	case http.StatusUpgradeRequired:
+		h.Set("Upgrade", "websocket")
+		h.Set("Connection", "Upgrade")
+	}
+	http.Error(w, http.StatusText(flt.status), flt.status)
+	return err
+}
+
+// check judges the client's handshake (RFC 6455, 4.2.1).
+func (u *Upgrader) check(r *http.Request) *fault {
+	const notWebSocket = "the client is not using the websocket protocol: "
+	h := r.Header
+	switch {
+	case !headerHasToken(h, "Connection", "upgrade"):
+		return &fault{http.StatusBadRequest, notWebSocket + "no 'upgrade' in the Connection header"}
+	case !onlyWebSocket(h):
+		return &fault{http.StatusBadRequest, notWebSocket + "the Upgrade header is not 'websocket'"}
+	case r.Method != http.MethodGet:
+		return &fault{http.StatusMethodNotAllowed, notWebSocket + "the method is not GET"}
+	case !r.ProtoAtLeast(1, 1):
+		return &fault{http.StatusBadRequest, notWebSocket + "HTTP/1.0 has no upgrade"}
+	case len(h[headerVersion]) != 1 || h[headerVersion][0] != protocolVersion:
+		return &fault{http.StatusUpgradeRequired, "Sec-WebSocket-Version is not 13"}
+	case len(h[headerKey]) != 1 || !wsproto.ValidKey(h[headerKey][0]):
+		return &fault{http.StatusBadRequest, "Sec-WebSocket-Key is not the base64 form of 16 bytes"}
+	case r.ContentLength != 0:
+		// Its bytes would be read as frames here, as a body by a proxy in between.
+		return &fault{http.StatusBadRequest, "a handshake has no body"}
+	case len(h["Origin"]) > 1:
+		return &fault{http.StatusBadRequest, "more than one Origin"}
+	case !u.welcome(r):
+		return &fault{http.StatusForbidden, "request origin not allowed by Upgrader.CheckOrigin"}
+	}
+	return nil
+}
+
+// onlyWebSocket reports whether the Upgrade header offers the WebSocket protocol
+// and nothing else.
+func onlyWebSocket(h http.Header) bool {
+	only := len(h["Upgrade"]) > 0
+	headerTokens(h, "Upgrade", func(token string) bool {
+		only = only && equalFold(token, "websocket")
+		return only
+	})
+	return only
+}
+
+func (u *Upgrader) welcome(r *http.Request) bool {
+	if u.CheckOrigin != nil {
+		return u.CheckOrigin(r)
+	}
+	return sameOrigin(r)
+}
+
+// chooseSubprotocol returns the subprotocol of the answer, or "".
+func (u *Upgrader) chooseSubprotocol(r *http.Request, responseHeader http.Header) string {
+	if u.Subprotocols == nil {
+		return responseHeader.Get(headerProtocol)
+	}
+	offered := Subprotocols(r)
+	for _, ours := range u.Subprotocols {
+		if slices.Contains(offered, ours) {
+			return ours
+		}
+	}
+	return ""
+}
+
+// upgradeAnswer builds the answer that completes the handshake (RFC 6455,
+// 4.2.2). What the application wants in it is checked before a byte is written.
+func upgradeAnswer(key, subprotocol string, extra http.Header) ([]byte, *fault) {
+	b := make([]byte, 0, 512)
+	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b = append(b, wsproto.AcceptKey(key)...)
+	if subprotocol != "" {
+		if !validSubprotocol(subprotocol) {
+			return nil, &fault{http.StatusInternalServerError, "subprotocol " + strconv.Quote(subprotocol) + " must not be sent"}
+		}
+		b = append(b, "\r\nSec-WebSocket-Protocol: "...)
+		b = append(b, subprotocol...)
+	}
+	for name, values := range extra {
+		if http.CanonicalHeaderKey(name) == headerProtocol {
+			continue
+		}
+		if reason := forbiddenInAnswer(name, values); reason != "" {
+			return nil, &fault{http.StatusInternalServerError, reason}
+		}
+		for _, value := range values {
+			b = append(b, "\r\n"...)
+			b = append(b, name...)
+			b = append(b, ": "...)
+			b = append(b, value...)
+		}
+	}
+	return append(b, "\r\n\r\n"...), nil
+}
+
+// forbiddenInAnswer says what is wrong with a header that the application wants
+// in the answer, or "".
+func forbiddenInAnswer(name string, values []string) string {
+	switch http.CanonicalHeaderKey(name) {
+	case headerExtensions, headerAccept, "Upgrade", "Connection", "Content-Length", "Transfer-Encoding":
+		return "application specific '" + name + "' headers are unsupported"
+	}
+	if !validToken(name) {
+		return "response header name " + strconv.Quote(name) + " is not a token"
+	}
+	for _, value := range values {
+		if !validHeaderValue(value) {
+			return "response header " + name + " has a value that must not be sent: " + strconv.Quote(value)
+		}
+	}
+	return ""
+}
+
+// answer writes the answer and leaves the connection without deadlines, those
+// of http.Server included.
+func (u *Upgrader) answer(nc net.Conn, answer []byte) error {
+	timeout := u.HandshakeTimeout
+	if timeout == 0 {
+		timeout = defaultUpgradeTimeout
+	}
+	deadline := time.Time{}
+	if timeout > 0 {
+		deadline = time.Now().Add(timeout)
+	}
+	if err := nc.SetDeadline(deadline); err != nil {
+		return err
+	}
+	if _, err := nc.Write(answer); err != nil {
+		return err
+	}
+	return nc.SetDeadline(time.Time{})
+}
+
+// received returns what the client has sent behind its request, valid until the
+// reader is used again.
+func received(r *bufio.Reader) []byte {
+	b, _ := r.Peek(r.Buffered()) // what is buffered can be seen
+	return b
+}
+
+// onPanic registers f with the response writer, or the first one that it wraps,
+// that wants to know who to tell of a panic of the handler.
+func onPanic(w http.ResponseWriter, f func()) {
+	for {
+		if p, ok := w.(interface{ OnPanic(f func()) }); ok {
+			p.OnPanic(f)
+			return
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return
+		}
+		w = u.Unwrap()
+	}
+}

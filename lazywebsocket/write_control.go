@@ -1,0 +1,118 @@
+package lazywebsocket
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golazy.dev/lazywebsocket/internal/wsproto"
+)
+
+const (
+	// pongWait bounds the write of a pong that answers a ping: the peer has that
+	// long to read something when its socket is full.
+	pongWait = 10 * time.Second
+	// closeReplyWait bounds the answer to a Close frame, which waits for its turn
+	// behind a writer that may be stuck.
+	closeReplyWait = time.Second
+)
+
+// WriteControl sends a control frame: CloseMessage, PingMessage or PongMessage,
+// with at most 125 bytes of data. It may be called from any goroutine and goes
+// between the fragments of an open message (RFC 6455, 5.4). The deadline bounds
+// waiting and writing; zero means no limit.
+//
+// After a CloseMessage every write returns ErrCloseSent. Its data is empty or
+// comes from FormatCloseMessage; a code that must not be sent (RFC 6455, 7.4)
+// is an error. A deadline that passes while waiting leaves the connection as it
+// was; the other errors are those of WriteMessage.
+func (c *Conn) WriteControl(messageType int, data []byte, deadline time.Time) error {
+	if err := checkControl(messageType, data); err != nil {
+		return err
+	}
+	return c.writeControl(entrant{deadline: deadline}, messageType, data)
+}
+
+// checkControl says what forbids sending a control message.
+func checkControl(messageType int, data []byte) error {
+	switch {
+	case !isControl(messageType):
+		return writeError(errMessageType)
+	case len(data) > wsproto.MaxControlPayload:
+		return writeError(errControlTooLong)
+	case messageType == CloseMessage:
+		if _, _, err := wsproto.ParseClose(data); err != nil {
+			return writeError(errBadClose)
+		}
+	}
+	return nil
+}
+
+// writeControl writes a control frame that was checked.
+func (c *Conn) writeControl(e entrant, messageType int, data []byte) error {
+	if err := c.enterWrite(e); err != nil {
+		return err
+	}
+	defer c.leaveWrite()
+	if messageType == CloseMessage {
+		c.w.closeSent.Store(true)
+	}
+	return c.writeFrameContext(e, wsproto.Opcode(messageType), data) //nolint:gosec // 8 to 10
+}
+
+// FormatCloseMessage returns the payload of a Close frame in new memory: the
+// code in two bytes, then the text. It is empty for CloseNoStatusReceived.
+// Whether the code may be sent, and the length, is judged by the write; a code
+// that does not fit into two bytes is one that it refuses.
+func FormatCloseMessage(closeCode int, text string) []byte {
+	if closeCode < 0 || closeCode > math.MaxUint16 {
+		closeCode = 0
+	}
+	return wsproto.AppendClose([]byte{}, closeCode, text)
+}
+
+// replyClose answers the peer's Close frame unless one was sent already. A
+// failure needs no answer: the connection is at its end.
+func (c *Conn) replyClose(code int) {
+	deadline := time.Now().Add(closeReplyWait)
+	_ = c.WriteControl(CloseMessage, FormatCloseMessage(code, ""), deadline)
+}
+
+// replyPong answers a ping, at once when nobody is writing, otherwise as soon
+// as the write in progress has ended. The reader never waits for a writer.
+func (c *Conn) replyPong(payload []byte) {
+	c.w.pong.put(payload)
+	if c.w.gate.tryEnter() {
+		c.leaveWrite()
+	}
+}
+
+// pongSlot keeps the answer to the latest ping until somebody can write it.
+// Only the latest counts (RFC 6455, 5.5.3), so that a flood of pings takes no
+// more memory than one.
+type pongSlot struct {
+	waiting atomic.Bool // set under mu; lets who has no pong to write pass without it
+	mu      sync.Mutex
+	payload []byte // guarded by mu
+	taken   []byte // belongs to who is inside the write gate
+}
+
+func (s *pongSlot) put(payload []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.payload = append(s.payload[:0], payload...)
+	s.waiting.Store(true)
+}
+
+// take returns the waiting payload, valid until the next take.
+func (s *pongSlot) take() (payload []byte, ok bool) {
+	if !s.waiting.Load() {
+		return nil, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.payload, s.taken = s.taken, s.payload
+	s.waiting.Store(false)
+	return s.taken, true
+}
