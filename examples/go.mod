@@ -1,0 +1,3 @@
+module golazy.dev/examples
+
+go 1.25.0
