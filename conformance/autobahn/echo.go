@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"golazy.dev/lazywebsocket"
+)
+
+const (
+	// readLimit admits the largest messages of group 9, which have 16 MiB.
+	readLimit = 32 << 20
+	// caseTimeout bounds one case. The slowest takes a few seconds.
+	caseTimeout = 2 * time.Minute
+)
+
+// echo sends every message back as it came, until the connection ends.
+func echo(conn *lazywebsocket.Conn) {
+	for {
+		messageType, data, err := conn.ReadMessage()
+		if err != nil {
+			return
+		}
+		if err := conn.WriteMessage(messageType, data); err != nil {
+			return
+		}
+	}
+}
+
+// An echoServer is the library in the role of the server, on a loopback port.
+type echoServer struct {
+	url    string
+	server *http.Server
+	served chan struct{} // Closed when it accepts no more.
+}
+
+func startEchoServer(errorLog io.Writer) (*echoServer, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &echoServer{
+		url:    "ws://" + listener.Addr().String(),
+		served: make(chan struct{}),
+		server: &http.Server{
+			Handler:           http.HandlerFunc(serveEcho),
+			ReadHeaderTimeout: 10 * time.Second,
+			ErrorLog:          log.New(errorLog, "server: ", log.LstdFlags),
+		},
+	}
+	go func() {
+		defer close(s.served)
+		_ = s.server.Serve(listener) // Always an error: http.ErrServerClosed.
+	}()
+	return s, nil
+}
+
+func serveEcho(w http.ResponseWriter, r *http.Request) {
+	upgrader := lazywebsocket.Upgrader{ReadLimit: readLimit}
+	conn, err := upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		return // Upgrade has answered.
+	}
+	defer func() { _ = conn.Close() }()
+	echo(conn)
+}
+
+// stop ends the server. Connections have ended with the suite's process.
+func (s *echoServer) stop() {
+	_ = s.server.Close()
+	<-s.served
+}
+
+// A fuzzingServer is the suite in the role of the server, for us as client.
+type fuzzingServer struct {
+	address string
+}
+
+func (f fuzzingServer) url(path string, query url.Values) string {
+	u := url.URL{Scheme: "ws", Host: f.address, Path: path, RawQuery: query.Encode()}
+	return u.String()
+}
+
+// dial connects, and returns a function that ends the connection. It ends with
+// ctx and at caseTimeout, too.
+func (f fuzzingServer) dial(ctx context.Context, path string, query url.Values) (*lazywebsocket.Conn, func(), error) {
+	dialer := lazywebsocket.Dialer{
+		HandshakeTimeout: 30 * time.Second,
+		ReadLimit:        readLimit,
+	}
+	conn, response, err := dialer.DialContext(ctx, f.url(path, query), nil)
+	if err != nil {
+		if response != nil {
+			err = fmt.Errorf("%w (%s)", err, response.Status)
+		}
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, caseTimeout)
+	unhook := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	return conn, func() {
+		unhook()
+		cancel()
+		_ = conn.Close()
+	}, nil
+}
+
+// count asks how many cases there are.
+func (f fuzzingServer) count(ctx context.Context) (int, error) {
+	conn, done, err := f.dial(ctx, "/getCaseCount", nil)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	_, data, err := conn.ReadMessage()
+	if err != nil {
+		return 0, fmt.Errorf("number of cases: %w", err)
+	}
+	n, err := strconv.Atoi(string(data))
+	if err != nil {
+		return 0, fmt.Errorf("number of cases: %w", err)
+	}
+	echo(conn) // The suite closes.
+	return n, nil
+}
+
+// run runs case n, counted from 1.
+func (f fuzzingServer) run(ctx context.Context, n int) error {
+	conn, done, err := f.dial(ctx, "/runCase", url.Values{"case": {strconv.Itoa(n)}, "agent": {agent}})
+	if err != nil {
+		return err
+	}
+	defer done()
+	echo(conn)
+	return ctx.Err()
+}
+
+// report lets the suite write its reports, and returns when it has.
+func (f fuzzingServer) report(ctx context.Context) error {
+	conn, done, err := f.dial(ctx, "/updateReports", url.Values{"agent": {agent}})
+	if err != nil {
+		return err
+	}
+	defer done()
+	echo(conn)
+	return ctx.Err()
+}
