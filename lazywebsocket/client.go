@@ -24,7 +24,7 @@ func NewClient(netConn net.Conn, u *url.URL, requestHeader http.Header, readBufS
 		},
 	}
 	if c, response, err = d.Dial(u.String(), requestHeader); err != nil && netConn != nil {
-		hangUp(netConn)
+		_ = hangUp(netConn)
 	}
 	return c, response, err
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"runtime"
 	"time"
 
 	"golazy.dev/lazywebsocket/internal/wsproto"
@@ -14,6 +15,9 @@ const (
 	// goodbyeWait bounds what Close waits for: the turn of a writer that may be
 	// stuck, and the Close frame's own write.
 	goodbyeWait = 250 * time.Millisecond
+	// closeWait is what the Close of the net.Conn gets at least, when no goodbye
+	// could be said. It is more than a socket needs.
+	closeWait = 10 * time.Millisecond
 	// lingerTime and lingerBytes bound what is read and dropped after Close, so
 	// that unread bytes do not make the system reset the connection and throw
 	// away what the peer has not received yet.
@@ -31,18 +35,33 @@ const (
 // from any goroutine, any number of times: the second and later ones return
 // nil. To wait for the peer's Close frame, use Shutdown.
 //
-// Deferred directly, as in
+// Called by a deferred function while a panic is on its way, as by
 //
 //	defer conn.Close()
 //
-// it notices a panic that is on its way through the function, says
-// CloseInternalServerErr instead, and lets the panic go on.
+// it says CloseInternalServerErr instead.
 func (c *Conn) Close() error {
-	if p := recover(); p != nil {
-		_ = c.end(CloseInternalServerErr, "")
-		panic(p)
+	if panicking() {
+		return c.end(CloseInternalServerErr, "")
 	}
 	return c.end(CloseNormalClosure, "")
+}
+
+// panicking reports whether the goroutine runs deferred functions of a panic.
+// The language tells only a function that is deferred directly, by recover, and
+// not the closures around Close that linters ask for; the stack tells all.
+func panicking() bool {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if f.Function == "runtime.gopanic" {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
 }
 
 // Shutdown does the closing handshake (RFC 6455, 7.1.2): it sends a Close frame
@@ -51,8 +70,9 @@ func (c *Conn) Close() error {
 // progress; others are dropped.
 //
 // It returns nil when the peer has answered, or the connection had been closed
-// before; otherwise the connection is closed all the same, and the error is an
-// *OpError, of the context for example. It must not be called from a handler of
+// before. A code or a reason that must not be sent is an *OpError, and changes
+// nothing; with every other error, an *OpError too, of the context for example,
+// the connection is closed all the same. It must not be called from a handler of
 // a control message.
 func (c *Conn) Shutdown(ctx context.Context, code int, reason string) error {
 	payload := FormatCloseMessage(code, reason)
@@ -64,7 +84,7 @@ func (c *Conn) Shutdown(ctx context.Context, code int, reason string) error {
 	}
 	err := c.shutdown(ctx, payload)
 	_ = c.end(code, reason)
-	if op := (*OpError)(nil); errors.As(err, &op) {
+	if op, ok := err.(*OpError); ok { //nolint:errorlint // ours, not one within a handler's error
 		err = op.Err
 	}
 	if err != nil {
@@ -86,7 +106,7 @@ func (c *Conn) shutdown(ctx context.Context, payload []byte) error {
 	for err = nil; err == nil; { // a message that arrives is dropped by the next begin
 		err = c.begin()
 	}
-	if errors.As(err, new(*CloseError)) && !errors.Is(err, errNoClose) {
+	if c.r.peerClosed {
 		return nil
 	}
 	return err
@@ -102,11 +122,21 @@ func (c *Conn) end(code int, reason string) error {
 	if c.keepalive != nil {
 		c.keepalive.stop()
 	}
-	if !c.sayGoodbye(code, reason, deadline) {
-		return c.closeNow()
+	said := c.sayGoodbye(code, reason, deadline)
+	c.w.gate.endStream() // who waits for an open message to end hears of it
+	if said {
+		go c.linger()
+		return nil
 	}
-	go c.linger()
-	return nil
+	// A foreign net.Conn may have a patience of its own.
+	closed := make(chan error, 1)
+	go func() { closed <- c.closeNow() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(max(time.Until(deadline), closeWait)):
+		return nil
+	}
 }
 
 // abort ends the connection without a goodbye. It waits for nothing and takes
@@ -118,6 +148,7 @@ func (c *Conn) abort() {
 	if c.keepalive != nil {
 		c.keepalive.stop()
 	}
+	c.w.gate.endStream()
 	_ = c.closeNow()
 }
 
@@ -135,13 +166,17 @@ func (c *Conn) sayGoodbye(code int, reason string, deadline time.Time) bool {
 	if c.w.closeSent.Swap(true) {
 		return true
 	}
-	return c.writeFrame(wsproto.Close, true, FormatCloseMessage(code, reason), deadline) == nil
+	f := frame{op: wsproto.Close, fin: true, payload: FormatCloseMessage(code, reason)}
+	return c.writeFrame(f, deadline) == nil
 }
 
 // linger shuts the write side, reads what still comes, and closes.
 func (c *Conn) linger() {
 	defer c.closeNow() //nolint:errcheck // nobody is left to be told
 	deadline := time.Now().Add(lingerTime)
+	// CloseWrite of a *tls.Conn has a patience of its own.
+	limit := time.AfterFunc(lingerTime, func() { _ = c.closeNow() })
+	defer limit.Stop()
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if ok && half.CloseWrite() != nil {
 		return
@@ -150,7 +185,8 @@ func (c *Conn) linger() {
 	if c.r.gate.enter(entrant{deadline: deadline}) != nil {
 		return
 	}
-	intact := c.r.dec.Closed() || c.r.err == nil || errors.Is(c.r.err, errReadClosed)
+	intact := c.r.dec.Closed() || !c.r.lost
+	c.abandonInflate()
 	if c.r.err == nil {
 		c.r.err = c.endedError()
 	}
@@ -193,12 +229,13 @@ func (c *Conn) awaitClose(src io.Reader, intact bool) bool {
 	return intact
 }
 
-// closeNow closes the connection beneath without waiting. A *tls.Conn would try
-// to say its own goodbye for up to five seconds on a socket that nobody reads;
-// its own was said by CloseWrite if there was a chance.
-func (c *Conn) closeNow() error {
-	if t, ok := c.nc.(*tls.Conn); ok {
-		return t.NetConn().Close()
-	}
-	return c.nc.Close()
+// closeNow closes the connection beneath without waiting: TLS would try to say a
+// goodbye of its own for up to five seconds on a socket that nobody reads.
+func (c *Conn) closeNow() error { return hangUp(c.nc) }
+
+// overTLS reports whether the connection beneath is a *tls.Conn, which cannot be
+// written to after a write that ran out of time, even if nothing has left.
+func (c *Conn) overTLS() bool {
+	_, ok := c.nc.(*tls.Conn)
+	return ok
 }

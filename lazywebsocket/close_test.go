@@ -221,6 +221,23 @@ func TestCloseIsBounded(t *testing.T) {
 			p.WantClose(1000)
 		})
 	})
+	t.Run("abandoned stream", func(t *testing.T) {
+		bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+			_, err := conn.NextWriter(lazywebsocket.BinaryMessage) // and nobody closes it
+			must(t, err)
+			waiting := result(func() error { return conn.WriteMessage(lazywebsocket.BinaryMessage, nil) })
+			synctest.Wait()
+			start := time.Now()
+			must(t, conn.Close())
+			if err := <-waiting; err != lazywebsocket.ErrCloseSent { //nolint:errorlint // programs compare it
+				t.Errorf("a message that waited: %v", err)
+			}
+			if d := time.Since(start); d > 250*time.Millisecond {
+				t.Errorf("it waited for %v more", d)
+			}
+			p.WantClose(1000)
+		})
+	})
 	t.Run("vanished peer", func(t *testing.T) {
 		bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
 			must(t, p.Conn.Close())
@@ -250,6 +267,11 @@ func TestLingerIsBounded(t *testing.T) {
 			must(t, conn.Close())
 			p.WantClose(1000)
 			p.WantEOF()
+			_, _, err := conn.ReadMessage() // does not take part in the drain
+			wantSummary(t, err, "read closed")
+			if d := time.Since(start); d != 0 {
+				t.Errorf("a read after Close waited for %v", d)
+			}
 			untilGone(t, p, []byte("x"), func() { time.Sleep(10 * time.Millisecond) })
 			if d := time.Since(start); d < 1900*time.Millisecond || d > 2100*time.Millisecond {
 				t.Errorf("the connection beneath ended after %v, want 2 s", d)
@@ -416,11 +438,11 @@ func TestPanicEndsWith1011(t *testing.T) {
 		handler http.Handler
 		path    string
 	}{
-		"net/http":               {http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = panicking(w, r) }), "/"},
-		"lazyroutes":             {routes, "/guide"},
-		"lazyroutes, no defer":   {routes, "/forgetful"},
-		"net/http, ErrAbort":     {http.HandlerFunc(abort), "/"},
-		"closure, as documented": {http.HandlerFunc(inClosure), "/"},
+		"net/http":             {http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = panicking(w, r) }), "/"},
+		"lazyroutes":           {routes, "/guide"},
+		"lazyroutes, no defer": {routes, "/forgetful"},
+		"net/http, ErrAbort":   {http.HandlerFunc(abort), "/"},
+		"net/http, closure":    {http.HandlerFunc(inClosure), "/"},
 	} {
 		bubble(t, name, func(t *testing.T) {
 			s := wstest.Serve(t, tc.handler)
@@ -429,11 +451,7 @@ func TestPanicEndsWith1011(t *testing.T) {
 				p.Request(tc.path)
 				p.Response()
 				p.Text("go")
-				code := 1011
-				if name == "closure, as documented" {
-					code = 1000 // recover sees only a function that is deferred itself
-				}
-				p.WantClose(code)
+				p.WantClose(1011)
 				p.WantEOF()
 				must(t, p.Conn.Close())
 			}

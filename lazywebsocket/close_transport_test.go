@@ -1,6 +1,7 @@
 package lazywebsocket_test
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -138,5 +139,90 @@ func TestCloseOverTLS(t *testing.T) {
 		if d := time.Since(start); d > 250*time.Millisecond {
 			t.Errorf("the connection beneath was open for %v", d)
 		}
+	})
+}
+
+// hookListener accepts connections with hooks before each read and behind each
+// write.
+type hookListener struct {
+	*wstest.Listener
+	reading, written func()
+}
+
+func (l *hookListener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	return &hookConn{nc, l}, err
+}
+
+type hookConn struct {
+	net.Conn
+	l *hookListener
+}
+
+func (c *hookConn) Read(b []byte) (int, error) {
+	if c.l.reading != nil {
+		c.l.reading()
+	}
+	return c.Conn.Read(b)
+}
+
+func (c *hookConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if c.l.written != nil {
+		c.l.written()
+	}
+	return n, err
+}
+
+// A context that ends when the message has just left changes nothing: neither
+// that write nor the next one fails.
+func TestContextEndsBehindTheWrite(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		l := &hookListener{Listener: wstest.Network{}.Listen()}
+		conn, p := serverOver(t, l.Listener, l)
+		ctx, cancel := context.WithCancel(t.Context())
+		l.written = func() {
+			cancel()
+			time.Sleep(time.Second) // of the bubble: all that cancelling does is done
+		}
+		must(t, conn.WriteMessageContext(ctx, lazywebsocket.TextMessage, []byte("one")))
+		l.written = nil
+		must(t, conn.SetWriteDeadline(time.Now().Add(time.Second)))
+		must(t, conn.WriteMessage(lazywebsocket.TextMessage, []byte("two")))
+		must(t, conn.SetWriteDeadline(time.Time{}))
+		must(t, conn.WriteMessage(lazywebsocket.TextMessage, []byte("three")))
+		p.WantText("one")
+		p.WantText("two")
+		p.WantText("three")
+		must(t, conn.Close())
+	})
+}
+
+// A deadline that the application sets after a read was cancelled, and before it
+// has noticed, does not make that read go on.
+func TestDeadlineBehindCancelling(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		l := &hookListener{Listener: wstest.Network{}.Listen()}
+		conn, p := serverOver(t, l.Listener, l)
+		ctx, cancel := context.WithCancel(t.Context())
+		start := time.Now()
+		l.reading = func() {
+			l.reading = nil
+			cancel()
+			time.Sleep(time.Second) // of the bubble: the read is cancelled then
+			must(t, conn.SetReadDeadline(start.Add(time.Hour)))
+		}
+		_, _, err := conn.ReadMessageContext(ctx)
+		wantOpError(t, err, "read", context.Canceled)
+		if d := time.Since(start); d != time.Second {
+			t.Errorf("the cancelled read took %v", d)
+		}
+		_, _, err = conn.ReadMessage() // for which the deadline was
+		wantSummary(t, err, "read timeout")
+		if d := time.Since(start); d != time.Hour {
+			t.Errorf("the deadline came after %v", d)
+		}
+		must(t, conn.Close())
+		p.WantClose(1000)
 	})
 }

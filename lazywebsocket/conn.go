@@ -139,7 +139,7 @@ func (c *Conn) UnderlyingConn() net.Conn { return c.nc }
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.deadlines.setRead(c.nc, t) }
 
 // SetWriteDeadline sets the time after which writes fail; zero means never. It
-// holds for the messages that are written from then on. A write that timed out
+// holds for what is written from then on, the rest of an open message too. A write that timed out
 // may have left a part of a frame: every later write returns the same error.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.deadlines.mu.Lock()
@@ -154,7 +154,9 @@ type deadlines struct {
 	mu         sync.Mutex
 	read       time.Time // the application's
 	write      time.Time // the application's
+	armed      time.Time // what the write in progress must end by
 	writeArmed bool      // the net.Conn has a write deadline
+	probing    bool      // the keepalive has interrupted it, to see what has left
 
 	readCancelled  bool // a context has ended a read, until it has returned
 	writeCancelled bool // a context has ended a write, until it has returned
@@ -181,6 +183,9 @@ func (d *deadlines) setRead(nc net.Conn, t time.Time) error {
 func (d *deadlines) interruptRead(nc net.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.ending.Load() {
+		return
+	}
 	d.readCancelled = true
 	_ = nc.SetReadDeadline(longAgo)
 }
@@ -199,6 +204,9 @@ func (d *deadlines) restoreRead(nc net.Conn) {
 func (d *deadlines) interruptWrite(nc net.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.ending.Load() {
+		return
+	}
 	d.writeCancelled, d.writeArmed = true, true
 	_ = nc.SetWriteDeadline(longAgo)
 }
@@ -222,11 +230,35 @@ func (d *deadlines) forMessage() time.Time {
 func (d *deadlines) armWrite(nc net.Conn, t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.armed, d.probing = t, false
 	if d.ending.Load() || d.writeCancelled || (t.IsZero() && !d.writeArmed) {
 		return
 	}
 	d.writeArmed = !t.IsZero()
 	_ = nc.SetWriteDeadline(t) // a connection that is closed says so in the write
+}
+
+// probe makes a blocked write return for a moment, so that the bytes that have
+// left are counted.
+func (d *deadlines) probe(nc net.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ending.Load() || d.writeCancelled {
+		return
+	}
+	d.probing, d.writeArmed = true, true
+	_ = nc.SetWriteDeadline(longAgo)
+}
+
+// probed reports whether a write has failed for a probe only, and lets it go on.
+func (d *deadlines) probed(nc net.Conn) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.probing || d.ending.Load() || d.writeCancelled {
+		return false
+	}
+	d.probing = false
+	return nc.SetWriteDeadline(d.armed) == nil
 }
 
 // end takes the deadlines away from the application: a blocked read returns at

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"iter"
 	"os"
-
-	"golazy.dev/lazywebsocket/internal/wsproto"
 )
 
 // ReadMessageContext is ReadMessage that ends when ctx does. Cancelled before a
 // byte of a message was delivered, it returns an *OpError with the context's
 // error and the connection stays usable: the next read goes on where this one
-// stopped. Cancelled in the middle of a message, reading has failed for good.
+// stopped. Cancelled in the middle of a message, or while it drops the rest of a
+// compressed one, reading has failed for good.
 func (c *Conn) ReadMessageContext(ctx context.Context) (messageType int, p []byte, err error) {
 	messageType, p, err = c.appendMessageContext(ctx, nil)
 	return messageType, filled(p, err), err
@@ -55,7 +54,8 @@ func (c *Conn) cancelReads(ctx context.Context) (stop func()) {
 // another cause. Inside the read gate.
 func (c *Conn) cancelCause(err error) error {
 	ctx := c.r.ctx
-	if ctx == nil || ctx.Err() == nil || !errors.Is(err, os.ErrDeadlineExceeded) || c.deadlines.ended() {
+	_, network := err.(networkError) //nolint:errorlint // the reader's own, not wrapped yet
+	if ctx == nil || ctx.Err() == nil || !network || !errors.Is(err, os.ErrDeadlineExceeded) || c.deadlines.ended() {
 		return nil
 	}
 	return &OpError{Op: "read", Err: ctx.Err()}
@@ -78,26 +78,30 @@ func (c *Conn) WriteMessageContext(ctx context.Context, messageType int, data []
 
 // writeFrameContext is writeFrame that ends when ctx does; ctx may be nil.
 // Inside the write gate.
-func (c *Conn) writeFrameContext(e entrant, op wsproto.Opcode, data []byte) error {
+func (c *Conn) writeFrameContext(e entrant, f frame) error {
 	if e.ctx == nil || e.ctx.Done() == nil {
-		return c.writeFrame(op, true, data, e.deadline)
+		return c.writeFrame(f, e.deadline)
 	}
 	interrupted := make(chan struct{})
 	cancel := context.AfterFunc(e.ctx, func() {
 		c.deadlines.interruptWrite(c.nc)
 		close(interrupted)
 	})
-	err := c.writeFrame(op, true, data, e.deadline)
-	if cancel() {
-		return err
+	n, err := c.sendFrame(f, e.deadline)
+	cancelled := !cancel()
+	if cancelled {
+		<-interrupted
+		c.deadlines.restoreWrite()
 	}
-	<-interrupted
-	c.deadlines.restoreWrite()
-	if err == nil {
-		return nil // it was through already
+	switch {
+	case err == nil:
+		return nil
+	case !cancelled:
+		return c.writeFailed(err)
+	case n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !c.overTLS():
+		return writeError(e.ctx.Err()) // nothing has left
 	}
-	err = writeError(e.ctx.Err())
-	c.w.failure.Store(&err) // in place of the deadline that did it
+	err = c.writeFailed(e.ctx.Err())
 	c.abort()
 	return err
 }

@@ -72,6 +72,7 @@ func (c *Conn) handleClose(payload []byte) error {
 	if err != nil {
 		return err
 	}
+	c.r.peerClosed = true
 	closed := &CloseError{Code: code, Text: string(reason)}
 	if h := c.handlers.Load(); h == nil || h.close == nil {
 		c.replyClose(code)

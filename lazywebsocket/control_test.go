@@ -214,3 +214,25 @@ func TestCloseAnswerBehindAStuckWriter(t *testing.T) {
 		}
 	})
 }
+
+// A handler that is set leaves the others at their defaults.
+func TestOneHandlerLeavesTheOthers(t *testing.T) {
+	for name, set := range map[string]func(conn *lazywebsocket.Conn){
+		"ping":  func(c *lazywebsocket.Conn) { c.SetPingHandler(c.PingHandler()) },
+		"pong":  func(c *lazywebsocket.Conn) { c.SetPongHandler(func(string) error { return nil }) },
+		"close": func(c *lazywebsocket.Conn) { c.SetCloseHandler(c.CloseHandler()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+				set(conn)
+				p.Ping("p")
+				p.Pong("q")
+				p.Close(1000, "")
+				_, _, err := conn.ReadMessage()
+				wantSummary(t, err, "close 1000")
+				p.WantPong("p")
+				p.WantClose(1000)
+			})
+		})
+	}
+}

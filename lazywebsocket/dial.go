@@ -60,14 +60,17 @@ type Dialer struct {
 	// package has pools of its own.
 	WriteBufferPool BufferPool
 
-	// Subprotocols are the subprotocols to offer, in order of preference: tokens,
-	// each once (RFC 6455, 4.1). If empty, those of a Sec-WebSocket-Protocol in
+	// Subprotocols are the subprotocols to offer, in order of preference, each
+	// once (RFC 6455, 4.1). If empty, those of a Sec-WebSocket-Protocol in
 	// the request header are offered.
 	Subprotocols []string
 
-	// EnableCompression offers permessage-deflate (RFC 7692). It is accepted and
-	// nothing is offered: this version has no compression.
+	// EnableCompression offers permessage-deflate (RFC 7692), as Compression
+	// says; the connection is compressed if the server takes it.
 	EnableCompression bool
+
+	// Compression says how. The zero value is the default.
+	Compression CompressionOptions
 
 	// Jar holds the cookies: those for the URL, read as http or https, are sent
 	// behind the ones of the request header, and those of the answer are stored,
@@ -168,21 +171,25 @@ func (d *Dialer) dial(ctx context.Context, hs *clientHandshake) (*Conn, *http.Re
 	}
 	// Closing is what ends every wait on the connection, also of one that an
 	// application made and whose deadlines do nothing.
-	release := context.AfterFunc(ctx, func() { hangUp(first) })
+	release := context.AfterFunc(ctx, func() { _ = hangUp(first) })
 	nc, a, err := d.establish(ctx, first, rt, hs)
 	if !release() && err == nil {
 		err = ctx.Err() // it ended just behind the answer, and first is closed
 	}
 	switch {
 	case errors.Is(err, ErrBadHandshake):
-		hangUp(first)
+		_ = hangUp(first)
 		return nil, a.resp, ErrBadHandshake
 	case err != nil:
-		hangUp(first)
+		_ = hangUp(first)
 		return nil, nil, dialError(ctx, err)
 	}
 	_ = nc.SetDeadline(time.Time{}) // an application's connection may come with one
-	return newConn(nc, d.settings(a)), a.resp, nil
+	c := newConn(nc, d.settings(a))
+	if a.compressed {
+		c.compress(d.Compression, a.agreed)
+	}
+	return c, a.resp, nil
 }
 
 // open makes the first network connection.

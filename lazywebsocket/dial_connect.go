@@ -74,7 +74,7 @@ func abandonable(dial func(network, addr string) (net.Conn, error)) dialFunc {
 				case results <- r:
 				case <-ctx.Done():
 					if r.nc != nil {
-						hangUp(r.nc)
+						_ = hangUp(r.nc)
 					}
 				}
 			}()
@@ -173,7 +173,7 @@ func checkProtocol(nc net.Conn) error {
 
 // hangUp closes the network connection beneath nc, without the goodbye of TLS,
 // which may wait for a peer that reads nothing.
-func hangUp(nc net.Conn) {
+func hangUp(nc net.Conn) error {
 	for {
 		switch c := nc.(type) {
 		case *tls.Conn:
@@ -181,8 +181,7 @@ func hangUp(nc net.Conn) {
 		case *prefixedConn:
 			nc = c.Conn
 		default:
-			_ = nc.Close() // nobody is left to be told
-			return
+			return nc.Close()
 		}
 	}
 }

@@ -279,18 +279,29 @@ func TestDialTLSTrace(t *testing.T) {
 	}
 }
 
-// closeCounter counts how often it is closed.
-type closeCounter struct {
-	net.Conn
-	closed int
-}
-
-func (c *closeCounter) Close() error { c.closed++; return nil }
-
+// TLS says goodbye for up to five seconds when it is closed; hanging up does not
+// wait for a peer that reads nothing.
 func TestHangUp(t *testing.T) {
-	raw := &closeCounter{}
-	hangUp(tls.Client(&prefixedConn{Conn: tls.Client(raw, &tls.Config{})}, &tls.Config{}))
-	if raw.closed != 1 {
-		t.Errorf("closed %d times", raw.closed)
+	for name, wrap := range map[string]func(net.Conn) net.Conn{
+		"TLS":             func(nc net.Conn) net.Conn { return nc },
+		"TLS beneath TLS": func(nc net.Conn) net.Conn { return tls.Client(nc, &tls.Config{}) },
+		"TLS with bytes":  func(nc net.Conn) net.Conn { return &prefixedConn{Conn: nc} },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			client, server := net.Pipe()
+			go func() { _ = tls.Server(server, testPKI().serverConfig("h.test")).Handshake() }()
+			tc := tls.Client(client, &tls.Config{RootCAs: testPKI().Roots, ServerName: "h.test", MaxVersion: tls.VersionTLS12})
+			if err := tc.Handshake(); err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			hangUp(wrap(tc))
+			if took := time.Since(start); took > 0 {
+				t.Errorf("%s: took %v", name, took)
+			}
+			if _, err := client.Write(nil); !same(err, io.ErrClosedPipe) {
+				t.Errorf("%s: the connection beneath is open: %v", name, err)
+			}
+		})
 	}
 }

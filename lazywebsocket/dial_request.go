@@ -12,17 +12,20 @@ import (
 	"net/http/httptrace"
 	"slices"
 	"strings"
+
+	"golazy.dev/lazywebsocket/internal/wsdeflate"
 )
 
 // clientHandshake is the client's side of a handshake: what is sent, and what the
 // answer is judged by.
 type clientHandshake struct {
-	req     *http.Request // what is sent, for the application to look at
-	addr    string        // of the server: "host:port"
-	secure  bool          // wss
-	target  string        // path and query
-	key     string        // Sec-WebSocket-Key
-	offered []string      // subprotocols
+	req     *http.Request      // what is sent, for the application to look at
+	addr    string             // of the server: "host:port"
+	secure  bool               // wss
+	target  string             // path and query
+	key     string             // Sec-WebSocket-Key
+	offered []string           // subprotocols
+	deflate []wsdeflate.Params // the offers of permessage-deflate
 }
 
 // userAgent is sent when the application names none. It is the one that net/http
@@ -75,10 +78,23 @@ func (d *Dialer) fill(hs *clientHandshake, header http.Header) (err error) {
 	h := hs.req.Header
 	h["Upgrade"], h["Connection"] = []string{"websocket"}, []string{"Upgrade"}
 	h[headerKey], h[headerVersion] = []string{hs.key}, []string{protocolVersion}
+	if d.EnableCompression {
+		hs.deflate = d.Compression.policy().Offers()
+		h[headerExtensions] = []string{joinOffers(hs.deflate)}
+	}
 	if len(hs.offered) > 0 {
 		h[headerProtocol] = []string{strings.Join(hs.offered, ", ")}
 	}
 	return nil
+}
+
+// joinOffers makes one header line of the offers (RFC 6455, 9.1).
+func joinOffers(offers []wsdeflate.Params) string {
+	elements := make([]string, len(offers))
+	for i, offer := range offers {
+		elements[i] = offer.String()
+	}
+	return strings.Join(elements, ", ")
 }
 
 // newKey returns a Sec-WebSocket-Key: 16 bytes that nobody can guess
@@ -208,13 +224,14 @@ func (hs *clientHandshake) appendRequest(b []byte, wrote func(name string, value
 	if len(hs.offered) > 0 {
 		line("Sec-WebSocket-Protocol", strings.Join(hs.offered, ", "))
 	}
+	line("Sec-WebSocket-Extensions", hs.req.Header[headerExtensions]...)
 	h := hs.req.Header
 	if !headerNamed(h, "User-Agent") {
 		line("User-Agent", userAgent)
 	}
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		switch name {
-		case "Upgrade", "Connection", headerKey, headerVersion, headerProtocol:
+		case "Upgrade", "Connection", headerKey, headerVersion, headerProtocol, headerExtensions:
 			continue
 		}
 		if equalFold(name, "User-Agent") && strings.Join(h[name], "") == "" {

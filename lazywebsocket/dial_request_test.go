@@ -42,6 +42,8 @@ func TestRequestOnTheWire(t *testing.T) {
 		"Sec-WebSocket-Key: <key>\r\n" +
 		"Sec-WebSocket-Version: 13\r\n" +
 		"Sec-WebSocket-Protocol: v2.chat, v1.chat\r\n" +
+		"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=12; client_max_window_bits, " +
+		"permessage-deflate; server_no_context_takeover; client_max_window_bits\r\n" +
 		"User-Agent: Go-http-client/1.1\r\n" +
 		"Authorization: Bearer abc\r\n" +
 		"Origin: https://example.com\r\n" +

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"golazy.dev/lazywebsocket/internal/wsdeflate"
 	"golazy.dev/lazywebsocket/internal/wsproto"
 )
 
@@ -39,6 +40,8 @@ var (
 type serverAnswer struct {
 	resp        *http.Response
 	subprotocol string
+	agreed      wsdeflate.Agreement
+	compressed  bool
 	received    []byte
 }
 
@@ -55,8 +58,12 @@ func (hs *clientHandshake) exchange(ctx context.Context, nc net.Conn) (serverAns
 		return serverAnswer{}, err
 	}
 	a := serverAnswer{resp: resp}
-	if !hs.accepts(resp) {
-		timer := time.AfterFunc(answerBodyWait, func() { hangUp(nc) })
+	accepted := hs.accepts(resp)
+	if accepted {
+		a.agreed, a.compressed, accepted = wsdeflate.Confirm(resp.Header[headerExtensions], hs.deflate)
+	}
+	if !accepted {
+		timer := time.AfterFunc(answerBodyWait, func() { _ = hangUp(nc) })
 		defer timer.Stop()
 		r.left = maxAnswerHeader // enough for the body in whatever encoding
 		resp.Body = firstBytes(resp.Body)
@@ -77,7 +84,6 @@ func (hs *clientHandshake) accepts(resp *http.Response) bool {
 		len(h["Upgrade"]) == 1 && equalFold(h["Upgrade"][0], "websocket") &&
 		headerHasToken(h, "Connection", "upgrade") &&
 		slices.Equal(h[headerAccept], []string{wsproto.AcceptKey(hs.key)}) &&
-		nothing(h[headerExtensions]) && // none was offered
 		hs.acceptsSubprotocol(h[headerProtocol])
 }
 
@@ -166,7 +172,7 @@ func (r *answerReader) read(req *http.Request) (*http.Response, error) {
 // repeat them all.
 func (r *answerReader) failure(parsing error) error {
 	err := r.err
-	if err == io.EOF { //nolint:errorlint // as an io.Reader returns it
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	switch text := parsing.Error(); {

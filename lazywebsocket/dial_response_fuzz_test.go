@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -76,15 +77,16 @@ func validHandshake(answer string, offered []string, subprotocol string) (string
 			answer = rest
 			continue
 		}
-		if !strings.HasPrefix(status, "HTTP/1.1 101") && !strings.HasPrefix(status, "HTTP/1.2 101") {
-			// HTTP/1.x, whatever the x may be from 1 to 9
-			if len(status) < 12 || status[:7] != "HTTP/1." || status[7] < '1' || status[8:12] != " 101" {
-				return "", fmt.Errorf("status line %q", status)
-			}
+		if !switching.MatchString(status) {
+			return "", fmt.Errorf("status line %q", status)
 		}
 		return rest, validLines(lines, offered, subprotocol)
 	}
 }
+
+// switching matches HTTP/1.x 101, whatever the x may be from 1 to 9, and as many
+// spaces as net/http lets pass (RFC 9112, 4: a recipient may be lenient there).
+var switching = regexp.MustCompile(`^HTTP/1\.[1-9] +101( |$)`)
 
 func validLines(lines, offered []string, subprotocol string) error {
 	values := func(name string) (found []string) {

@@ -230,6 +230,20 @@ func TestRefusalBody(t *testing.T) {
 	}
 }
 
+// The body does not count as a part of the header.
+func TestRefusalBodyBehindALargeHeader(t *testing.T) {
+	const start, end = "HTTP/1.1 403 Forbidden\r\nContent-Length: 1024\r\nX: ", "\r\n\r\n"
+	body := strings.Repeat("b", 1024)
+	answer := start + strings.Repeat("x", maxAnswerHeader-len(start+end)) + end + body
+	_, resp, err := dialAnswer(Dialer{}, answer)
+	if !same(err, ErrBadHandshake) {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(resp.Body); string(b) != body || err != nil {
+		t.Errorf("body of %d bytes, %v", len(b), err)
+	}
+}
+
 // A refusal whose body stops does not hold the dial for its whole time.
 func TestRefusalBodyThatStops(t *testing.T) {
 	const answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\npart"

@@ -128,7 +128,7 @@ var (
 	errControlTooLong = errors.New("control message of more than 125 bytes")
 	errBadClose       = errors.New("close message with a code or a reason that must not be sent")
 	errWriterClosed   = errors.New("message is finished")
-	errWriterOpen     = errors.New("gave up waiting: another writer's message is still open")
+	errWriterOpen     = fmt.Errorf("another writer's message is still open: %w", os.ErrDeadlineExceeded)
 	errNoPong         = fmt.Errorf("no sign of life after a ping: %w", os.ErrDeadlineExceeded)
 )
 
@@ -138,24 +138,30 @@ var errReadClosed = &OpError{Op: "read", Err: net.ErrClosed}
 // readFailure turns what stopped a read into the error that the application
 // sees, and sees again on every later read.
 func readFailure(err error) error {
-	var rule *wsproto.ProtocolError
 	switch e := err.(type) { //nolint:errorlint // the reader's own errors, not wrapped yet
 	case handlerError:
 		return e.error
 	case *CloseError:
 		return e
-	default:
-		switch {
-		case errors.As(err, &rule) && rule == wsproto.ErrTooBig:
+	case *wsproto.ProtocolError:
+		if e == wsproto.ErrTooBig {
 			return ErrReadLimit
-		case rule != nil:
-			return &ProtocolError{Code: rule.Code, Reason: rule.Reason}
-		case errors.Is(err, io.EOF):
+		}
+		return &ProtocolError{Code: e.Code, Reason: e.Reason}
+	case networkError:
+		if errors.Is(e.error, io.EOF) {
 			return errNoClose
 		}
-		return &OpError{Op: "read", Err: err}
+		err = e.error
 	}
+	return &OpError{Op: "read", Err: err}
 }
+
+// networkError marks what the net.Conn returned, which may be any error, of this
+// package too when it tunnels through another connection.
+type networkError struct{ error }
+
+func (e networkError) Unwrap() error { return e.error }
 
 // IsCloseError reports whether err is, or wraps, a *[CloseError] with one of
 // the codes.

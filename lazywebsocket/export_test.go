@@ -14,3 +14,17 @@ const Poison = poison
 // ReadBuffered returns the size of the read buffer that the connection holds.
 // The connection must not be reading.
 func (c *Conn) ReadBuffered() int { return cap(c.r.buf.data) }
+
+// occupied reports whether somebody is inside.
+func (g *gate) occupied() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.busy
+}
+
+// KeepaliveStopped reports whether the keepalive will never fire again.
+func (c *Conn) KeepaliveStopped() bool {
+	c.keepalive.mu.Lock()
+	defer c.keepalive.mu.Unlock()
+	return c.keepalive.stopped
+}

@@ -54,7 +54,7 @@ func (g *gate) tryEnter() bool {
 }
 
 // enter waits for its turn. It returns os.ErrDeadlineExceeded, the context's
-// error, or errWriterOpen.
+// error, or errWriterOpen, which is os.ErrDeadlineExceeded too.
 func (g *gate) enter(e entrant) error {
 	g.mu.Lock()
 	if !g.busy && (!e.message || !g.stream) {
@@ -96,7 +96,7 @@ func (g *gate) wait(w *waiter, e entrant) error {
 			err = e.ctx.Err()
 		case <-expired:
 			err = os.ErrDeadlineExceeded
-			if e.deadline.IsZero() {
+			if e.message && g.streaming() {
 				err = errWriterOpen
 			}
 		}
@@ -105,7 +105,7 @@ func (g *gate) wait(w *waiter, e entrant) error {
 		}
 		// Behind a slow write, and not behind an open message, a caller without a
 		// deadline waits on.
-		if err == errWriterOpen && !g.streaming() { //nolint:errorlint // our own value, made above
+		if err == os.ErrDeadlineExceeded && e.deadline.IsZero() { //nolint:errorlint // made above
 			continue
 		}
 		if err != nil && g.giveUp(w) {
@@ -184,11 +184,4 @@ func (g *gate) handOver() {
 		}
 	}
 	g.busy = false
-}
-
-// occupied reports whether somebody is inside.
-func (g *gate) occupied() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.busy
 }

@@ -122,6 +122,34 @@ func TestGateGivesUp(t *testing.T) {
 	})
 }
 
+// Who is let in and cancelled at the same time either has the gate or has handed
+// it on.
+func TestGateLetInWhileCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g gate
+		won := 0
+		for i := range 200 {
+			ctx, cancel := context.WithCancel(t.Context())
+			_ = g.enter(entrant{})
+			entered := make(chan error, 1)
+			go func() { entered <- g.enter(entrant{ctx: ctx}) }()
+			synctest.Wait()
+			cancel()
+			g.leave()
+			if <-entered == nil {
+				won++
+				g.leave()
+			}
+			if g.occupied() {
+				t.Fatalf("after %d rounds nobody is inside and the gate is shut", i)
+			}
+		}
+		if won == 0 {
+			t.Error("the gate was never handed over: the test tests nothing")
+		}
+	})
+}
+
 // Whoever gives up in the moment in which he is let in hands the gate on.
 func TestGateUnderPressure(t *testing.T) {
 	var g gate

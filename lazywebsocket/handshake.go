@@ -25,12 +25,13 @@ type HandshakeError struct {
 func (e HandshakeError) Error() string { return e.message }
 
 // headerTokens calls yield for each element of a header that is a
-// comma-separated list, over all its lines, without the white space around it,
-// until yield returns false. It looks at each byte a fixed number of times.
+// comma-separated list, over all its lines, without the white space around it
+// and without empty ones (RFC 9110, 5.6.1), until yield returns false. It looks
+// at each byte a fixed number of times.
 func headerTokens(h http.Header, name string, yield func(token string) bool) {
 	for _, line := range h[name] {
 		for token := range strings.SplitSeq(line, ",") {
-			if !yield(strings.Trim(token, " \t")) {
+			if token = strings.Trim(token, " \t"); token != "" && !yield(token) {
 				return
 			}
 		}

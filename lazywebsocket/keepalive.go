@@ -2,6 +2,8 @@ package lazywebsocket
 
 import (
 	"encoding/binary"
+	"errors"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,10 +22,14 @@ type keepalive struct {
 	mu      sync.Mutex
 	timer   *time.Timer
 	stopped bool
-	waiting bool   // a ping has been sent, its time has not run out
+	waiting bool   // a ping has left, its time has not run out
 	number  uint64 // of the latest ping, which is its payload
 	sentAt  time.Time
-	reads   uint32 // of the reader when the ping was sent
+	reads   uint32 // of the reader before the ping left
+
+	// The steps' own, which come one after the other.
+	stalled int    // pings in a row that could not leave while nothing moved
+	writes  uint32 // of the writer, when the latest of those gave up
 
 	rtt  atomic.Int64 // nanoseconds, zero before the first pong
 	dead atomic.Bool  // the peer was found dead
@@ -71,36 +77,87 @@ func (k *keepalive) step() {
 	k.mu.Lock()
 	stopped, judge := k.stopped, k.waiting
 	k.waiting = false
-	alive := k.c.r.reads.Load() != k.reads
+	reads := k.reads
 	k.mu.Unlock()
 	switch {
 	case stopped:
 	case !judge:
 		k.ping()
-	case alive || !k.c.r.gate.occupied():
-		// Anything that arrived is life, and where nobody reads, nothing can be
-		// seen to arrive: that is the application's slowness, not the peer's death.
-		k.arm(max(0, k.interval-k.timeout))
-	default:
+	case k.readInVain(reads):
 		k.lose()
+	default:
+		k.arm(max(0, k.interval-k.timeout))
 	}
+}
+
+// readInVain reports whether the same read of the network has waited all the
+// time since the count was taken. Where nobody reads, nothing can be seen to
+// arrive: that is the application's slowness, not the peer's death.
+func (k *keepalive) readInVain(reads uint32) bool {
+	return reads%2 == 1 && k.c.r.reads.Load() == reads
 }
 
 // ping sends a ping and arms its judgement.
 func (k *keepalive) ping() {
-	sentAt := time.Now()
+	reads := k.c.r.reads.Load()
+	left, err := k.sendPing(time.Now().Add(k.timeout))
+	switch {
+	case left:
+		k.stalled = 0
+		k.arm(k.timeout)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		k.judgeWriter(reads)
+	default:
+		// Writing has ended. The peer may go on sending, its Close frame at least.
+		k.mu.Lock()
+		k.waiting, k.reads = true, reads
+		k.mu.Unlock()
+		k.arm(k.timeout)
+	}
+}
+
+// judgeWriter judges by what moves instead, where a message in progress kept the
+// ping from leaving: a peer that takes a large message slowly is alive, one that
+// takes nothing and sends nothing while two pings in a row wait is dead. What has
+// left of a blocked write shows only when that returns, so that it is made to,
+// for the next time; TLS cannot go on after that and is seen to move by pieces.
+func (k *keepalive) judgeWriter(reads uint32) {
+	writes := k.c.w.writes.Load()
+	if writes != k.writes || !k.readInVain(reads) {
+		k.stalled = 0
+	} else {
+		k.stalled++
+	}
+	k.writes = writes
+	if k.stalled == 2 {
+		k.lose()
+		return
+	}
+	if !k.c.overTLS() {
+		k.c.deadlines.probe(k.c.nc)
+	}
+	k.arm(0)
+}
+
+// sendPing sends a ping by the deadline and reports whether it has left.
+func (k *keepalive) sendPing(deadline time.Time) (left bool, err error) {
+	if err := k.c.enterWrite(entrant{deadline: deadline}); err != nil {
+		return false, err
+	}
+	defer k.c.w.gate.leave()
 	k.mu.Lock()
 	k.number++
-	k.waiting, k.sentAt, k.reads = true, sentAt, k.c.r.reads.Load()
+	k.sentAt = time.Now()
+	k.reads = k.c.r.reads.Load() // before the ping leaves: the pong can be quick
 	payload := binary.BigEndian.AppendUint64(nil, k.number)
 	k.mu.Unlock()
-	// A stuck writer, or a Close frame that was sent, may keep the ping from
-	// leaving. Life is judged by what arrives all the same.
-	if deadline := sentAt.Add(k.timeout); k.c.enterWrite(entrant{deadline: deadline}) == nil {
-		_ = k.c.writeOwn(wsproto.Ping, payload, deadline)
-		k.c.leaveWrite()
+	if err := k.c.writeOwn(wsproto.Ping, payload, deadline); err != nil {
+		return false, err
 	}
-	k.arm(max(0, k.timeout-time.Since(sentAt)))
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.waiting = true
+	return true, nil
 }
 
 // pong notes the answer to the latest ping. Reader goroutine only.

@@ -1,16 +1,30 @@
 package lazywebsocket
 
 import (
+	"sync"
+
+	"golazy.dev/lazywebsocket/internal/wsdeflate"
 	"golazy.dev/lazywebsocket/internal/wsproto"
 )
 
 // PreparedMessage is a message in wire form, for sending it to many
-// connections: the frame is built once. It never changes, so that any number of
-// goroutines may write it at the same time.
+// connections: each form is built once, compressed ones when a connection first
+// needs them. Any number of goroutines may write it at the same time.
 type PreparedMessage struct {
 	messageType int
-	frame       []byte // as a server sends it
+	frame       []byte // as a server sends it, uncompressed
 	header      int    // bytes of the header at its start
+
+	mu     sync.Mutex
+	packed []packedForm // guarded by mu; a handful at most
+}
+
+// packedForm is a compressed form, for all connections with the same level and
+// window size: it refers to no message before it, so that every peer that may
+// use a window of its size can read it.
+type packedForm struct {
+	level, bits int
+	frame       []byte // nil: not smaller than the plain one
 }
 
 // NewPreparedMessage prepares a message of any type; data is copied. A control
@@ -29,7 +43,7 @@ func NewPreparedMessage(messageType int, data []byte) (*PreparedMessage, error) 
 	frame := make([]byte, 0, wsproto.MaxHeaderSize+len(data))
 	frame = wsproto.AppendHeader(frame, h)
 	header := len(frame)
-	return &PreparedMessage{messageType, append(frame, data...), header}, nil
+	return &PreparedMessage{messageType: messageType, frame: append(frame, data...), header: header}, nil
 }
 
 // WritePreparedMessage sends a prepared message, with the rules of WriteMessage.
@@ -43,10 +57,45 @@ func (c *Conn) WritePreparedMessage(pm *PreparedMessage) error {
 	if err := c.enterWrite(entrant{deadline: deadline, message: true}); err != nil {
 		return err
 	}
-	defer c.leaveWrite()
-	c.deadlines.armWrite(c.nc, deadline)
-	if _, err := c.nc.Write(pm.frame); err != nil {
-		return c.writeFailed(err)
+	defer c.w.gate.leave()
+	wire, payload := pm.frame, pm.frame[pm.header:]
+	packed := false
+	if c.compresses(len(payload)) {
+		if form := pm.compressed(int(c.w.deflate.level.Load()), c.w.deflate.bits); form != nil {
+			wire, packed = form, true
+		}
+	}
+	if err := c.writeWire(wire, deadline); err != nil {
+		return err
+	}
+	if packed {
+		c.w.deflate.out.Sent(payload, true) // the peer's window has it, and so has ours
 	}
 	return nil
+}
+
+// compressed returns the compressed frame for a level and a window size, or nil
+// if the plain one is as small.
+func (pm *PreparedMessage) compressed(level, bits int) []byte {
+	pm.mu.Lock()
+	defer pm.mu.Unlock()
+	for _, form := range pm.packed {
+		if form.level == level && form.bits == bits {
+			return form.frame
+		}
+	}
+	form := packedForm{level: level, bits: bits}
+	payload := pm.frame[pm.header:]
+	packed := wsdeflate.NewDeflater(false, bits, 0).Append(nil, payload, level)
+	packed = packed[:len(packed)-wsdeflate.SyncMarker]
+	if len(packed) < len(payload) {
+		form.frame = wsproto.AppendHeader(nil, wsproto.Header{
+			Fin: true, RSV: wsproto.RSV1,
+			Opcode: wsproto.Opcode(pm.messageType), //nolint:gosec // 1 or 2
+			Length: int64(len(packed)),
+		})
+		form.frame = append(form.frame, packed...)
+	}
+	pm.packed = append(pm.packed, form)
+	return form.frame
 }

@@ -13,11 +13,14 @@ import (
 // reader is the reading half of a connection. Whoever is inside the gate owns
 // all of it but the atomics.
 type reader struct {
-	gate   gate
-	dec    wsproto.Decoder
-	buf    readBuffer
-	err    error // the first failure: what every later read returns
-	opcode wsproto.Opcode
+	gate gate
+	dec  wsproto.Decoder
+	buf  readBuffer
+	err  error // the first failure: what every later read returns
+	lost bool  // and the place in the stream is lost with it
+
+	peerClosed bool // the peer's Close frame was read
+	opcode     wsproto.Opcode
 
 	// message counts the messages begun. A reader that NextReader returned knows
 	// its number, and ends when another message has begun.
@@ -30,6 +33,8 @@ type reader struct {
 	// set: a cancelled read may leave it to the next one.
 	control   wsproto.Frame
 	inControl bool
+
+	inflate *inflate // nil: compression was not negotiated
 
 	ctx   context.Context // of the read in progress, nil when it has none
 	limit atomic.Int64    // the read limit, from the next message on
@@ -106,23 +111,35 @@ func (c *Conn) appendMessage(dst []byte) (int, []byte, error) {
 		return noMessage, dst, err
 	}
 	start := len(dst)
-	for c.r.dec.InMessage() {
+	for c.messageOpen() {
 		var err error
-		if c.atHeader() {
-			_, err = c.nextData()
-		} else {
-			dst, err = c.appendPayload(dst, start)
-		}
+		dst, err = c.appendStep(dst, start)
 		if err == nil {
 			continue
 		}
-		if cause := c.cancelCause(err); cause != nil && len(dst) == start {
+		if cause := c.cancelCause(err); cause != nil && len(dst) == start && c.resumable() {
 			c.r.begun = true
 			return noMessage, dst, cause
 		}
 		return noMessage, dst, c.readFailed(err)
 	}
 	return int(c.r.opcode), dst, nil
+}
+
+// messageOpen reports whether the message that was begun has more to read.
+func (c *Conn) messageOpen() bool { return c.inflating() || c.r.dec.InMessage() }
+
+// appendStep takes a step towards the end of the open message.
+func (c *Conn) appendStep(dst []byte, start int) ([]byte, error) {
+	switch {
+	case c.inflating():
+		return c.appendInflated(dst, start)
+	case c.atHeader():
+		_, err := c.nextData()
+		return dst, err
+	default:
+		return c.appendPayload(dst, start)
+	}
 }
 
 // begin advances to the first frame of the next message.
@@ -135,10 +152,10 @@ func (c *Conn) begin() error {
 		r.begun = false
 		return nil
 	}
-	if r.dec.InMessage() { // left by a reader of NextReader
+	if c.messageOpen() { // left by a reader of NextReader
 		r.message++ // which ends here, whatever becomes of this read
 	}
-	for r.dec.InMessage() {
+	for c.messageOpen() {
 		if err := c.drop(); err != nil {
 			return c.stopped(err)
 		}
@@ -149,6 +166,9 @@ func (c *Conn) begin() error {
 	}
 	r.opcode = f.Opcode
 	r.message++
+	if r.dec.Compressed() {
+		c.beginInflate()
+	}
 	return nil
 }
 
@@ -163,7 +183,7 @@ func (c *Conn) endedError() error {
 // stopped is readFailed between messages, where a cancelled read loses nothing
 // and fails nothing.
 func (c *Conn) stopped(err error) error {
-	if cause := c.cancelCause(err); cause != nil {
+	if cause := c.cancelCause(err); cause != nil && c.resumable() {
 		return cause
 	}
 	return c.readFailed(err)
@@ -171,6 +191,9 @@ func (c *Conn) stopped(err error) error {
 
 // drop takes a step towards the end of the open message.
 func (c *Conn) drop() error {
+	if c.inflating() {
+		return c.dropInflated()
+	}
 	if c.atHeader() {
 		_, err := c.nextData()
 		return err
@@ -257,23 +280,26 @@ func (c *Conn) appendPayload(dst []byte, start int) ([]byte, error) {
 
 // readPayload reads the current frame's payload past the empty buffer into p.
 func (c *Conn) readPayload(p []byte) (int, error) {
+	c.r.reads.Add(1)
 	n, err := c.nc.Read(p[:min(int64(len(p)), c.r.dec.Remaining())])
+	c.r.reads.Add(1)
 	if n == 0 {
 		if err == nil {
 			err = io.ErrNoProgress
 		}
-		return 0, err
+		return 0, networkError{err}
 	}
-	c.r.reads.Add(1)
 	return n, c.r.dec.Payload(p[:n])
 }
 
 // fill waits for bytes.
 func (c *Conn) fill() error {
-	if err := c.r.buf.fill(c.nc); err != nil {
-		return err
-	}
 	c.r.reads.Add(1)
+	err := c.r.buf.fill(c.nc)
+	c.r.reads.Add(1)
+	if err != nil {
+		return networkError{err}
+	}
 	return nil
 }
 
@@ -283,17 +309,21 @@ func (c *Conn) fill() error {
 func (c *Conn) readFailed(err error) error {
 	r := &c.r
 	r.err = readFailure(err)
+	c.abandonInflate()
 	if cause := c.cancelCause(err); cause != nil {
 		r.err = cause
 	}
 	var broken *ProtocolError
+	_, handlers := err.(handlerError) //nolint:errorlint // the reader's own, not wrapped yet
 	switch {
-	case errors.As(r.err, &broken) && !errors.As(err, new(handlerError)):
+	case handlers:
+	case errors.As(r.err, &broken):
 		_ = c.end(broken.Code, broken.Reason)
-	case c.deadlines.ended() && (errors.As(r.err, new(*OpError)) || errors.Is(r.err, errNoClose)):
+	case c.deadlines.ended() && !r.peerClosed:
 		r.err = c.endedError()
 		return r.err // linger goes on from where the buffer stands
 	}
+	r.lost = true
 	r.buf.data, r.buf.start, r.buf.end = nil, 0, 0
 	return r.err
 }

@@ -18,7 +18,8 @@ func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 	if err := c.begin(); err != nil {
 		return noMessage, nil, err
 	}
-	return int(c.r.opcode), &messageReader{c: c, message: c.r.message}, nil
+	r = &messageReader{c: c, message: c.r.message, done: !c.messageOpen()}
+	return int(c.r.opcode), r, nil
 }
 
 // messageReader reads one message. It is made for each, so that one that was
@@ -26,32 +27,49 @@ func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 type messageReader struct {
 	c       *Conn
 	message uint64
+	done    bool // its end was reached
 }
 
-// Read reads some bytes of the message into p. It returns io.EOF at the end of
-// the message, and when another message has begun.
+// Read reads some bytes of the message into p, up to io.EOF at its end. A reader
+// that was left before its end, for another message, returns
+// io.ErrUnexpectedEOF, or the error that reading has failed with.
 func (m *messageReader) Read(p []byte) (int, error) {
 	c := m.c
 	_ = c.r.gate.enter(entrant{})
 	defer c.r.gate.leave()
 	switch {
-	case c.r.message != m.message:
+	case m.done:
 		return 0, io.EOF
 	case c.r.err != nil:
 		return 0, c.r.err
+	case c.r.message != m.message:
+		return 0, io.ErrUnexpectedEOF
 	case len(p) == 0:
 		return 0, nil
 	}
-	for c.r.dec.InMessage() {
-		n, err := c.readSome(p)
+	for c.messageOpen() {
+		n, err := c.readStep(p)
 		if err != nil {
 			return 0, c.readFailed(err)
 		}
+		m.done = !c.messageOpen()
 		if n > 0 {
 			return n, nil
 		}
 	}
 	return 0, io.EOF
+}
+
+// readStep takes a step through the open message.
+func (c *Conn) readStep(p []byte) (int, error) {
+	if !c.inflating() {
+		return c.readSome(p)
+	}
+	n, err := c.readInflated(p)
+	if err == io.EOF { //nolint:errorlint // io.Reader's contract is ==
+		err = nil
+	}
+	return n, err
 }
 
 // readSome takes a step through the open message: n is zero after a header, or

@@ -1,7 +1,6 @@
 package lazywebsocket_test
 
 import (
-	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -79,11 +78,11 @@ func TestNextReaderDropsTheRest(t *testing.T) {
 			}
 			wantRead(t, conn, `text "next"`)
 			p.WantPong("p")
-			if n, err := old.Read(make([]byte, 9)); n != 0 || err != io.EOF {
+			if n, err := old.Read(make([]byte, 9)); n != 0 || err != io.ErrUnexpectedEOF { //nolint:errorlint // programs compare it
 				t.Errorf("the old reader: %d, %v", n, err)
 			}
 			p.Text("later")
-			if n, err := old.Read(make([]byte, 9)); n != 0 || err != io.EOF {
+			if n, err := old.Read(make([]byte, 9)); n != 0 || err != io.ErrUnexpectedEOF { //nolint:errorlint // programs compare it
 				t.Errorf("the old reader: %d, %v", n, err)
 			}
 			wantRead(t, conn, `text "later"`)
@@ -91,22 +90,31 @@ func TestNextReaderDropsTheRest(t *testing.T) {
 	}
 }
 
-// A reader that was kept does not read its successor's message.
+// A reader that was kept does not read its successor's message, whether it has
+// come to the end of its own or not.
 func TestOldReaderDoesNotReadTheNext(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
-		p.Text("first")
-		p.Text("second")
-		_, old, err := conn.NextReader()
-		must(t, err)
-		_, r, err := conn.NextReader()
-		must(t, err)
-		if n, err := old.Read(make([]byte, 3)); n != 0 || err != io.EOF {
-			t.Errorf("the old reader: %d, %v", n, err)
-		}
-		if got, err := io.ReadAll(r); string(got) != "second" || err != nil {
-			t.Errorf("read %q, %v", got, err)
-		}
-	})
+	for _, read := range []int{0, 3, 5} {
+		bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+			p.Text("first")
+			p.Text("second")
+			_, old, err := conn.NextReader()
+			must(t, err)
+			_, err = io.ReadFull(old, make([]byte, read))
+			must(t, err)
+			_, r, err := conn.NextReader()
+			must(t, err)
+			want := io.ErrUnexpectedEOF
+			if read == 5 { // it had come to its end
+				want = io.EOF
+			}
+			if n, err := old.Read(make([]byte, 3)); n != 0 || err != want { //nolint:errorlint // programs compare it
+				t.Errorf("the old reader: %d, %v, want %v", n, err, want)
+			}
+			if got, err := io.ReadAll(r); string(got) != "second" || err != nil {
+				t.Errorf("read %q, %v", got, err)
+			}
+		})
+	}
 }
 
 // What is dropped is judged as well.
@@ -118,7 +126,7 @@ func TestNextReaderJudgesTheRest(t *testing.T) {
 		must(t, err)
 		_, _, err = conn.NextReader()
 		wantSummary(t, err, "protocol 1007")
-		if _, again := r.Read(make([]byte, 1)); again != err && !errors.Is(again, io.EOF) { //nolint:errorlint // it must be the same
+		if _, again := r.Read(make([]byte, 1)); again != err { //nolint:errorlint // it must be the same
 			t.Errorf("the old reader: %v", again)
 		}
 		p.WantClose(1007)

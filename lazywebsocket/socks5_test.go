@@ -248,6 +248,9 @@ func FuzzSOCKS5(f *testing.F) {
 	f.Add([]byte("\x05\x02\x01\x00\x05\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x12\x34"), []byte{1, 5}, "192.0.2.1", "me", "")
 	f.Add([]byte("\x05\xff"), []byte{}, "h", "", "")
 	f.Fuzz(func(t *testing.T, reply, sizes []byte, host, name, password string) {
+		if strings.Contains(host, "%") {
+			return // an IPv6 zone, which is refused before
+		}
 		var user *url.Userinfo
 		if name != "" {
 			user = url.UserPassword(name, password)

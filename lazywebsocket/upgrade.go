@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"golazy.dev/lazywebsocket/internal/wsdeflate"
 	"golazy.dev/lazywebsocket/internal/wsproto"
 )
 
@@ -45,9 +46,12 @@ type Upgrader struct {
 	// Origin: scheme, host and port.
 	CheckOrigin func(r *http.Request) bool
 
-	// EnableCompression asks for permessage-deflate (RFC 7692). It is accepted
-	// and nothing is negotiated: this version has no compression.
+	// EnableCompression takes the first offer of permessage-deflate (RFC 7692)
+	// that Compression allows; without one the connection is not compressed.
 	EnableCompression bool
+
+	// Compression says how. The zero value is the default.
+	Compression CompressionOptions
 
 	// ReadLimit is the largest message in bytes that a read accepts. If zero,
 	// 1 MiB. If negative, no limit. See Conn.SetReadLimit.
@@ -89,7 +93,8 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeade
 		return nil, u.refuse(w, r, flt)
 	}
 	subprotocol := u.chooseSubprotocol(r, responseHeader)
-	answer, flt := upgradeAnswer(r.Header.Get(headerKey), subprotocol, responseHeader)
+	extension, agreed := u.chooseCompression(r)
+	answer, flt := upgradeAnswer(r.Header.Get(headerKey), subprotocol, extension, responseHeader)
 	if flt != nil {
 		return nil, u.refuse(w, r, flt)
 	}
@@ -113,12 +118,16 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeade
 		pongTimeout:     u.PongTimeout,
 		received:        received(rw.Reader),
 	})
+	if extension != "" {
+		c.compress(u.Compression, agreed)
+	}
 	onPanic(w, func() { _ = c.end(CloseInternalServerErr, "") })
 	return c, nil
 }
 
 // Upgrade upgrades the request's connection without looking at its Origin: any
-// page can then open connections with its visitors' cookies.
+// page can then open connections with its visitors' cookies. If it fails the
+// caller answers the request.
 //
 // Deprecated: use Upgrader.
 func Upgrade(w http.ResponseWriter, r *http.Request, responseHeader http.Header, readBufSize, writeBufSize int) (*Conn, error) {
@@ -188,12 +197,12 @@ func (u *Upgrader) check(r *http.Request) *fault {
 // onlyWebSocket reports whether the Upgrade header offers the WebSocket protocol
 // and nothing else.
 func onlyWebSocket(h http.Header) bool {
-	only := len(h["Upgrade"]) > 0
+	only := true
 	headerTokens(h, "Upgrade", func(token string) bool {
-		only = only && equalFold(token, "websocket")
+		only = equalFold(token, "websocket")
 		return only
 	})
-	return only
+	return only && headerHasToken(h, "Upgrade", "websocket")
 }
 
 func (u *Upgrader) welcome(r *http.Request) bool {
@@ -217,9 +226,22 @@ func (u *Upgrader) chooseSubprotocol(r *http.Request, responseHeader http.Header
 	return ""
 }
 
+// chooseCompression returns the answer to the client's offers of
+// permessage-deflate, and what was agreed; "" if nothing was.
+func (u *Upgrader) chooseCompression(r *http.Request) (string, wsdeflate.Agreement) {
+	if !u.EnableCompression {
+		return "", wsdeflate.Agreement{}
+	}
+	answer, agreed, ok := wsdeflate.Accept(r.Header[headerExtensions], u.Compression.policy())
+	if !ok {
+		return "", agreed
+	}
+	return answer.String(), agreed
+}
+
 // upgradeAnswer builds the answer that completes the handshake (RFC 6455,
 // 4.2.2). What the application wants in it is checked before a byte is written.
-func upgradeAnswer(key, subprotocol string, extra http.Header) ([]byte, *fault) {
+func upgradeAnswer(key, subprotocol, extension string, extra http.Header) ([]byte, *fault) {
 	b := make([]byte, 0, 512)
 	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
 	b = append(b, wsproto.AcceptKey(key)...)
@@ -229,6 +251,10 @@ func upgradeAnswer(key, subprotocol string, extra http.Header) ([]byte, *fault) 
 		}
 		b = append(b, "\r\nSec-WebSocket-Protocol: "...)
 		b = append(b, subprotocol...)
+	}
+	if extension != "" {
+		b = append(b, "\r\nSec-WebSocket-Extensions: "...)
+		b = append(b, extension...)
 	}
 	for name, values := range extra {
 		if http.CanonicalHeaderKey(name) == headerProtocol {

@@ -461,6 +461,36 @@ func TestHandshakeTimeout(t *testing.T) {
 	}
 }
 
+// Handshakes that never end, in time or in size, are net/http's to refuse: with
+// its settings they do not reach the Upgrader.
+func TestHandshakeIsBoundedByTheServer(t *testing.T) {
+	reached := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the request was read") })
+	bubble(t, "one byte a second", func(t *testing.T) {
+		l := wstest.Network{}.Listen()
+		s := &http.Server{Handler: reached, ReadHeaderTimeout: 5 * time.Second}
+		go func() { _ = s.Serve(l) }()
+		defer s.Close()
+		p := l.DialPeer(t)
+		start := time.Now()
+		for _, c := range []byte(request()) {
+			if _, err := p.Conn.Write([]byte{c}); err != nil {
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		if d := time.Since(start); d > 10*time.Second {
+			t.Errorf("the server waited for %v", d)
+		}
+	})
+	bubble(t, "enormous", func(t *testing.T) {
+		p := wstest.Network{Buffer: -1}.Serve(t, reached).Peer()
+		p.WriteBytes([]byte(request("Sec-WebSocket-Extensions: " + strings.Repeat("x,", 1<<20))))
+		if resp := p.Response(); resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+			t.Errorf("status %s", resp.Status)
+		}
+	})
+}
+
 // The deprecated function checks no Origin and writes no answer of its own.
 func TestDeprecatedUpgrade(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {

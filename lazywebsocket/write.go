@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
-	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -20,12 +19,15 @@ type writer struct {
 	gate    gate
 	failure atomic.Pointer[error] // the first failure: what every later write returns
 
+	deflate *deflate // nil: compression was not negotiated
+
 	size int        // of the buffers of NextWriter
 	pool BufferPool // the application's, or nil
 
 	stream    stream
 	pong      pongSlot
-	closeSent atomic.Bool // a Close frame was written, or begun
+	closeSent atomic.Bool   // a Close frame was written, or begun
+	writes    atomic.Uint32 // writes of the network that took bytes: signs of life
 }
 
 // WriteMessage sends one message: TextMessage or BinaryMessage as one frame, or
@@ -56,8 +58,15 @@ func (c *Conn) writeMessage(e entrant, messageType int, data []byte) error {
 	if err := c.enterWrite(e); err != nil {
 		return err
 	}
-	defer c.leaveWrite()
-	return c.writeFrameContext(e, wsproto.Opcode(messageType), data) //nolint:gosec // 1 or 2
+	defer c.w.gate.leave()
+	f := frame{op: wsproto.Opcode(messageType), fin: true, payload: data} //nolint:gosec // 1 or 2
+	packed := c.pack(&f)
+	defer packed.giveBack()
+	err := c.writeFrameContext(e, f)
+	if err == nil && packed != nil {
+		c.w.deflate.out.Sent(data, true)
+	}
+	return err
 }
 
 func isControl(messageType int) bool {
@@ -68,8 +77,8 @@ func isData(messageType int) bool {
 	return messageType == TextMessage || messageType == BinaryMessage
 }
 
-// enterWrite enters the gate. If the error is nil the caller may write and then
-// leaves with leaveWrite. An error from here has written nothing.
+// enterWrite enters the gate; if the error is nil the caller may write, and then
+// leaves. An error from here has written nothing.
 func (c *Conn) enterWrite(e entrant) error {
 	if err := c.w.gate.enter(e); err != nil {
 		if c.deadlines.ended() {
@@ -78,11 +87,15 @@ func (c *Conn) enterWrite(e entrant) error {
 		return writeError(err)
 	}
 	err := c.writable()
-	if err == nil && !e.deadline.IsZero() && !time.Now().Before(e.deadline) {
+	switch {
+	case err != nil:
+	case e.ctx != nil && e.ctx.Err() != nil: // while it was let in
+		err = writeError(e.ctx.Err())
+	case !e.deadline.IsZero() && !time.Now().Before(e.deadline):
 		err = writeError(os.ErrDeadlineExceeded)
 	}
 	if err != nil {
-		c.leaveWrite()
+		c.w.gate.leave()
 	}
 	return err
 }
@@ -98,26 +111,27 @@ func (c *Conn) writable() error {
 	return nil
 }
 
-// leaveWrite leaves the gate, after the pong that waited for that.
-func (c *Conn) leaveWrite() {
-	for {
-		for payload, ok := c.w.pong.take(); ok; payload, ok = c.w.pong.take() {
-			if c.writable() == nil {
-				_ = c.writeOwn(wsproto.Pong, payload, time.Now().Add(pongWait))
-			}
-		}
-		c.w.gate.leave()
-		// A ping that found the gate shut a moment ago has left its pong here.
-		if !c.w.pong.waiting.Load() || !c.w.gate.tryEnter() {
-			return
-		}
-	}
+// frame is a frame to be sent.
+type frame struct {
+	op      wsproto.Opcode
+	rsv     byte // wsproto.RSV1 on the first frame of a compressed message
+	fin     bool
+	payload []byte
 }
 
 // writeFrame writes one frame. Inside the gate. The first failure is kept: the
 // peer may have a part of a frame, behind which nothing makes sense.
-func (c *Conn) writeFrame(op wsproto.Opcode, fin bool, payload []byte, deadline time.Time) error {
-	if _, err := c.sendFrame(op, fin, payload, deadline); err != nil {
+func (c *Conn) writeFrame(f frame, deadline time.Time) error {
+	if _, err := c.sendFrame(f, deadline); err != nil {
+		return c.writeFailed(err)
+	}
+	return nil
+}
+
+// writeWire writes a frame that is in wire form already. Inside the gate.
+func (c *Conn) writeWire(b []byte, deadline time.Time) error {
+	c.deadlines.armWrite(c.nc, deadline)
+	if _, err := c.writeOut(b); err != nil {
 		return c.writeFailed(err)
 	}
 	return nil
@@ -127,7 +141,7 @@ func (c *Conn) writeFrame(op wsproto.Opcode, fin bool, payload []byte, deadline 
 // Inside the gate. That it ran out of time before a byte of it could leave is no
 // failure of the application's connection.
 func (c *Conn) writeOwn(op wsproto.Opcode, payload []byte, deadline time.Time) error {
-	n, err := c.sendFrame(op, true, payload, deadline)
+	n, err := c.sendFrame(frame{op: op, fin: true, payload: payload}, deadline)
 	switch {
 	case err == nil:
 		return nil
@@ -138,19 +152,19 @@ func (c *Conn) writeOwn(op wsproto.Opcode, payload []byte, deadline time.Time) e
 }
 
 // sendFrame writes one frame and returns how many bytes of it have left.
-func (c *Conn) sendFrame(op wsproto.Opcode, fin bool, payload []byte, deadline time.Time) (int, error) {
-	h := wsproto.Header{Fin: fin, Opcode: op, Length: int64(len(payload))}
+func (c *Conn) sendFrame(f frame, deadline time.Time) (int, error) {
+	h := wsproto.Header{Fin: f.fin, RSV: f.rsv, Opcode: f.op, Length: int64(len(f.payload))}
 	if c.role == wsproto.Client {
 		h.Masked, h.Key = true, newMaskKey()
 	}
 	c.deadlines.armWrite(c.nc, deadline)
-	return writeFrameTo(c.nc, h, payload)
+	return c.writeParts(h, f.payload)
 }
 
-// writeFrameTo writes the header with as much of the payload as a borrowed
-// buffer holds, in one write, and what is left of a large payload after it: a
-// server's from the caller's memory, a client's masked piece by piece.
-func writeFrameTo(nc net.Conn, h wsproto.Header, payload []byte) (sent int, err error) {
+// writeParts writes the header with as much of the payload as a borrowed buffer
+// holds, in one write, and what is left of a large payload piece by piece: a
+// server's from the caller's memory, a client's masked in the buffer.
+func (c *Conn) writeParts(h wsproto.Header, payload []byte) (sent int, err error) {
 	buf := borrow(wsproto.MaxHeaderSize + len(payload))
 	defer giveBack(buf)
 	b := wsproto.AppendHeader(buf.b[:0], h)
@@ -163,16 +177,43 @@ func writeFrameTo(nc net.Conn, h wsproto.Header, payload []byte) (sent int, err 
 			pos = wsproto.Mask(h.Key, pos, b[start:])
 		}
 		payload = payload[n:]
-		n, err = nc.Write(b)
+		n, err = c.writeOut(b)
 		sent += n
 		if err != nil || len(payload) == 0 {
 			return sent, err
 		}
 		if !h.Masked {
-			n, err = nc.Write(payload)
+			n, err = c.writeLarge(payload)
 			return sent + n, err
 		}
 		b = buf.b[:0]
+	}
+}
+
+// writeLarge writes from the caller's memory, in pieces, so that a peer that
+// reads slowly is seen to read.
+func (c *Conn) writeLarge(payload []byte) (sent int, err error) {
+	for len(payload) > 0 && err == nil {
+		piece := payload[:min(len(payload), maxBuffer)]
+		payload = payload[len(piece):]
+		var n int
+		n, err = c.writeOut(piece)
+		sent += n
+	}
+	return sent, err
+}
+
+// writeOut writes to the network, and counts what the peer takes as progress.
+func (c *Conn) writeOut(b []byte) (sent int, err error) {
+	for {
+		n, err := c.nc.Write(b[sent:])
+		sent += n
+		if n > 0 {
+			c.w.writes.Add(1)
+		}
+		if err == nil || !c.deadlines.probed(c.nc) {
+			return sent, err
+		}
 	}
 }
 

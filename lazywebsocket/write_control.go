@@ -54,11 +54,13 @@ func (c *Conn) writeControl(e entrant, messageType int, data []byte) error {
 	if err := c.enterWrite(e); err != nil {
 		return err
 	}
-	defer c.leaveWrite()
+	defer c.w.gate.leave()
 	if messageType == CloseMessage {
 		c.w.closeSent.Store(true)
+		c.w.gate.setStream(false) // no message can follow: who waits for one hears of it
 	}
-	return c.writeFrameContext(e, wsproto.Opcode(messageType), data) //nolint:gosec // 8 to 10
+	f := frame{op: wsproto.Opcode(messageType), fin: true, payload: data} //nolint:gosec // 8 to 10
+	return c.writeFrameContext(e, f)
 }
 
 // FormatCloseMessage returns the payload of a Close frame in new memory: the
@@ -79,12 +81,39 @@ func (c *Conn) replyClose(code int) {
 	_ = c.WriteControl(CloseMessage, FormatCloseMessage(code, ""), deadline)
 }
 
-// replyPong answers a ping, at once when nobody is writing, otherwise as soon
-// as the write in progress has ended. The reader never waits for a writer.
+// replyPong answers a ping: at once when nobody is writing, otherwise as soon as
+// those have written who wait already. The reader does not wait for a writer,
+// and no writer waits for a pong.
 func (c *Conn) replyPong(payload []byte) {
 	c.w.pong.put(payload)
 	if c.w.gate.tryEnter() {
-		c.leaveWrite()
+		c.writePong()
+		c.w.gate.leave()
+	} else if !c.w.pong.carried.Swap(true) {
+		go c.carryPong()
+	}
+}
+
+// carryPong waits for its turn and writes the pong that waits then. There is one
+// at most; it ends with the pings, or with the connection, whose end lets
+// everybody in who waits.
+func (c *Conn) carryPong() {
+	for {
+		_ = c.w.gate.enter(entrant{}) // waits without limit, so that it cannot fail
+		c.writePong()
+		c.w.gate.leave()
+		c.w.pong.carried.Store(false)
+		// A ping that came in between has seen that somebody carries.
+		if !c.w.pong.waiting.Load() || c.w.pong.carried.Swap(true) {
+			return
+		}
+	}
+}
+
+// writePong writes the pong that waits. Inside the gate.
+func (c *Conn) writePong() {
+	if payload, ok := c.w.pong.take(); ok && c.writable() == nil {
+		_ = c.writeOwn(wsproto.Pong, payload, time.Now().Add(pongWait))
 	}
 }
 
@@ -92,7 +121,8 @@ func (c *Conn) replyPong(payload []byte) {
 // Only the latest counts (RFC 6455, 5.5.3), so that a flood of pings takes no
 // more memory than one.
 type pongSlot struct {
-	waiting atomic.Bool // set under mu; lets who has no pong to write pass without it
+	carried atomic.Bool // a goroutine waits to write it
+	waiting atomic.Bool // there is one; set under mu
 	mu      sync.Mutex
 	payload []byte // guarded by mu
 	taken   []byte // belongs to who is inside the write gate
@@ -107,11 +137,11 @@ func (s *pongSlot) put(payload []byte) {
 
 // take returns the waiting payload, valid until the next take.
 func (s *pongSlot) take() (payload []byte, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !s.waiting.Load() {
 		return nil, false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.payload, s.taken = s.taken, s.payload
 	s.waiting.Store(false)
 	return s.taken, true

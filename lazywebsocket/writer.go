@@ -1,8 +1,8 @@
 package lazywebsocket
 
 import (
+	"errors"
 	"io"
-	"time"
 
 	"golazy.dev/lazywebsocket/internal/wsproto"
 )
@@ -53,11 +53,10 @@ func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 			return nil, err
 		}
 		c.w.gate.setStream(true)
-		c.leaveWrite()
+		c.w.gate.leave()
 	}
 	s.open = &messageWriter{
-		c: c, messageType: messageType, deadline: deadline,
-		streaming: isData(messageType),
+		c: c, messageType: messageType, streaming: isData(messageType),
 	}
 	return s.open, nil
 }
@@ -66,9 +65,9 @@ func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 type messageWriter struct {
 	c           *Conn
 	messageType int
-	deadline    time.Time
 	streaming   bool    // the gate keeps other messages out for this one
 	begun       bool    // the first frame has left
+	compressed  bool    // and said that the message is compressed
 	err         error   // what every later call returns
 	buf         *buffer // nil until bytes wait
 	n           int     // payload bytes in buf
@@ -104,20 +103,22 @@ func (w *messageWriter) WriteString(s string) (int, error) {
 	return total, w.err
 }
 
-// ReadFrom adds what r has, until io.EOF.
+// ReadFrom adds what r has, until io.EOF. The message is not held up for others
+// while r is waited for.
 func (w *messageWriter) ReadFrom(r io.Reader) (int64, error) {
-	w.enter()
-	defer w.leave()
+	piece := borrow(w.c.w.size)
+	defer giveBack(piece)
 	var total int64
 	for {
-		space, err := w.space()
-		if err != nil {
-			return total, err
+		n, err := r.Read(piece.b)
+		if n > 0 {
+			written, err := w.Write(piece.b[:n])
+			total += int64(written)
+			if err != nil {
+				return total, err
+			}
 		}
-		n, err := r.Read(space)
-		w.n += n
-		total += int64(n)
-		if err == io.EOF { //nolint:errorlint // io.Reader's contract is ==
+		if err == io.EOF {
 			return total, nil
 		}
 		if err != nil {
@@ -202,28 +203,50 @@ func (w *messageWriter) buffered() []byte {
 
 // frame sends p as the message's next frame.
 func (w *messageWriter) frame(fin bool, p []byte) error {
-	if err := w.c.enterWrite(entrant{deadline: w.deadline}); err != nil {
-		if w.begun {
+	c := w.c
+	deadline := c.deadlines.forMessage()
+	if err := c.enterWrite(entrant{deadline: deadline}); err != nil {
+		if w.begun && !errors.Is(err, ErrCloseSent) {
 			// Half a message is out and the rest will not follow.
-			w.c.w.failure.CompareAndSwap(nil, &err)
+			c.w.failure.CompareAndSwap(nil, &err)
 		}
 		return w.fail(err)
 	}
-	op := wsproto.Continuation
+	f := frame{op: wsproto.Continuation, fin: fin, payload: p}
 	if !w.begun {
-		op = wsproto.Opcode(w.messageType) //nolint:gosec // 1 or 2
+		f.op = wsproto.Opcode(w.messageType) //nolint:gosec // 1 or 2
 	}
+	packed := w.pack(&f)
 	w.begun = true
 	if fin {
-		w.c.w.gate.setStream(false)
+		c.w.gate.setStream(false)
 		w.streaming = false
 	}
-	err := w.c.writeFrame(op, fin, p, w.deadline)
-	w.c.leaveWrite()
-	if err != nil {
+	defer c.w.gate.leave()
+	defer packed.giveBack()
+	if err := c.writeFrame(f, deadline); err != nil {
 		return w.fail(err)
 	}
+	if packed != nil {
+		c.w.deflate.out.Sent(p, fin)
+	}
 	return nil
+}
+
+// pack compresses a frame of the message, if it is the only one by the rule of
+// whole messages, otherwise as the first one was.
+func (w *messageWriter) pack(f *frame) *scratch {
+	switch {
+	case !w.begun && f.fin:
+		return w.c.pack(f)
+	case !w.begun:
+		// A first frame that is not the last is of a message larger than the buffer.
+		w.compressed = w.c.compresses(max(len(f.payload), w.c.w.size))
+	}
+	if !w.compressed {
+		return nil
+	}
+	return w.c.packPiece(f)
 }
 
 // finish completes the message and ends the writer.
@@ -232,7 +255,7 @@ func (w *messageWriter) finish() error {
 		return w.err
 	}
 	if isControl(w.messageType) {
-		if err := w.c.WriteControl(w.messageType, w.buffered(), w.deadline); err != nil {
+		if err := w.c.WriteMessage(w.messageType, w.buffered()); err != nil {
 			return w.fail(err)
 		}
 	} else if err := w.flush(true); err != nil {
@@ -262,8 +285,11 @@ func (w *messageWriter) fail(err error) error {
 
 // borrowWriteBuffer returns a buffer of the configured size or more.
 func (c *Conn) borrowWriteBuffer() *buffer {
-	if c.w.pool == nil {
+	if c.w.pool == nil && c.w.size <= maxBuffer {
 		return borrow(c.w.size)
+	}
+	if c.w.pool == nil {
+		return &buffer{b: make([]byte, c.w.size)}
 	}
 	if b, ok := c.w.pool.Get().(*buffer); ok && b != nil && len(b.b) >= c.w.size {
 		return b
@@ -272,12 +298,13 @@ func (c *Conn) borrowWriteBuffer() *buffer {
 }
 
 func (c *Conn) returnWriteBuffer(b *buffer) {
-	if c.w.pool == nil {
+	switch {
+	case c.w.pool != nil:
+		b.poison()
+		c.w.pool.Put(b)
+	case len(b.b) <= maxBuffer:
 		giveBack(b)
-		return
 	}
-	b.poison()
-	c.w.pool.Put(b)
 }
 
 // minWriteBuffer holds a control payload, and the byte that is one too many.

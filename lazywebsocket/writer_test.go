@@ -123,7 +123,13 @@ func TestNextWriterClosesThePrevious(t *testing.T) {
 }
 
 func TestNextWriterControl(t *testing.T) {
-	bothRoles(t, options{writeBuffer: 1}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	for name, pool := range map[string]lazywebsocket.BufferPool{"own": nil, "application's": new(sync.Pool)} {
+		t.Run(name, func(t *testing.T) { testNextWriterControl(t, pool) })
+	}
+}
+
+func testNextWriterControl(t *testing.T, pool lazywebsocket.BufferPool) {
+	bothRoles(t, options{writeBuffer: 1, pool: pool}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
 		w, err := conn.NextWriter(lazywebsocket.PingMessage)
 		must(t, err)
 		for range 25 {
@@ -132,6 +138,13 @@ func TestNextWriterControl(t *testing.T) {
 		}
 		must(t, w.Close())
 		p.WantPing(strings.Repeat("pings", 25))
+
+		w, err = conn.NextWriter(lazywebsocket.PongMessage)
+		must(t, err)
+		_, err = w.(io.ReaderFrom).ReadFrom(strings.NewReader(strings.Repeat("x", 125)))
+		must(t, err)
+		must(t, w.Close())
+		p.WantPong(strings.Repeat("x", 125))
 
 		w, err = conn.NextWriter(lazywebsocket.PongMessage)
 		must(t, err)
@@ -238,6 +251,34 @@ func TestMessagesWaitForTheWriter(t *testing.T) {
 	}
 }
 
+// A deadline that is set while a writer is open holds for what it writes from
+// then on, and for its end, as with gorilla's.
+func TestWriteDeadlineOfAnOpenWriter(t *testing.T) {
+	for name, end := range map[string]func(conn *lazywebsocket.Conn, w io.WriteCloser) error{
+		"Write": func(_ *lazywebsocket.Conn, w io.WriteCloser) error { _, err := w.Write(make([]byte, 3000)); return err },
+		"Close": func(_ *lazywebsocket.Conn, w io.WriteCloser) error { return w.Close() },
+		"NextWriter": func(conn *lazywebsocket.Conn, _ io.WriteCloser) error {
+			_, err := conn.NextWriter(lazywebsocket.TextMessage)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onNetwork(t, wstest.Network{Buffer: 400}, options{writeBuffer: 2000}, func(t *testing.T, conn *lazywebsocket.Conn, _ *wstest.Peer) {
+				w, err := conn.NextWriter(lazywebsocket.BinaryMessage)
+				must(t, err)
+				_, err = w.Write(make([]byte, 1000))
+				must(t, err)
+				start := time.Now()
+				must(t, conn.SetWriteDeadline(start.Add(time.Second)))
+				wantSummary(t, end(conn, w), "write timeout")
+				if d := time.Since(start); d != time.Second {
+					t.Errorf("took %v", d)
+				}
+			})
+		})
+	}
+}
+
 // Behind a slow write without an open writer, a message without a deadline waits
 // as long as it takes.
 func TestMessagesWaitForASlowWrite(t *testing.T) {
@@ -256,24 +297,59 @@ func TestMessagesWaitForASlowWrite(t *testing.T) {
 // A writer whose write failed lets nobody wait.
 func TestFailedWriterFreesTheOthers(t *testing.T) {
 	onNetwork(t, wstest.Network{Buffer: 1000}, options{writeBuffer: 512}, func(t *testing.T, conn *lazywebsocket.Conn, _ *wstest.Peer) {
-		must(t, conn.SetWriteDeadline(time.Now().Add(time.Second)))
 		w, err := conn.NextWriter(lazywebsocket.BinaryMessage)
 		must(t, err)
-		must(t, conn.SetWriteDeadline(time.Time{}))
 		waiting := result(func() error { return conn.WriteMessage(lazywebsocket.TextMessage, nil) })
 		synctest.Wait()
 		start := time.Now()
+		must(t, conn.SetWriteDeadline(start.Add(time.Second)))
 		_, err = w.Write(make([]byte, 3000))
 		wantSummary(t, err, "write timeout")
-		if again := w.Close(); again != err { //nolint:errorlint // it must be the same
-			t.Errorf("Close: %v", again)
-		}
 		if again := <-waiting; again != err { //nolint:errorlint // it must be the same
 			t.Errorf("the message that waited: %v", again)
+		}
+		if again := w.Close(); again != err { //nolint:errorlint // it must be the same
+			t.Errorf("Close: %v", again)
 		}
 		if d := time.Since(start); d != time.Second {
 			t.Errorf("took %v", d)
 		}
+	})
+}
+
+// A message whose first fragment is out and whose next cannot follow leaves
+// nothing that may follow: a message behind it would stand inside it.
+func TestHalfAMessageIsFinal(t *testing.T) {
+	bothRoles(t, options{writeBuffer: 512}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		must(t, conn.SetWriteDeadline(time.Now().Add(time.Second)))
+		w, err := conn.NextWriter(lazywebsocket.BinaryMessage)
+		must(t, err)
+		_, err = w.Write(make([]byte, 600))
+		must(t, err)
+		time.Sleep(2 * time.Second)
+		_, err = w.Write(make([]byte, 600))
+		wantSummary(t, err, "write timeout")
+		must(t, conn.SetWriteDeadline(time.Time{}))
+		if again := conn.WriteMessage(lazywebsocket.TextMessage, nil); again != err { //nolint:errorlint // it must be the same
+			t.Errorf("a message behind half a message: %v", again)
+		}
+		if first, payload := p.Next(); first != 0x02 || len(payload) != 600 {
+			t.Errorf("%02x, %d bytes", first, len(payload))
+		}
+		p.WantNothing()
+	})
+	// Where nothing of the message is out, nothing is lost.
+	bothRoles(t, options{writeBuffer: 512}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		must(t, conn.SetWriteDeadline(time.Now().Add(time.Second)))
+		w, err := conn.NextWriter(lazywebsocket.BinaryMessage)
+		must(t, err)
+		_, err = w.Write(make([]byte, 100))
+		must(t, err)
+		time.Sleep(2 * time.Second)
+		wantSummary(t, w.Close(), "write timeout")
+		must(t, conn.SetWriteDeadline(time.Time{}))
+		must(t, conn.WriteMessage(lazywebsocket.TextMessage, []byte("alive")))
+		p.WantText("alive")
 	})
 }
 

@@ -189,6 +189,26 @@ func TestPipeDeadlines(t *testing.T) {
 	})
 }
 
+// A read of nothing gets nothing, whatever the state, as in package net.
+func TestPipeReadsNothing(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		a, b := wstest.Network{Chunk: func() int { t.Error("asked for a chunk"); return 1 }}.Pipe()
+		check := func() {
+			t.Helper()
+			if n, err := b.Read(nil); n != 0 || err != nil {
+				t.Errorf("%d, %v", n, err)
+			}
+		}
+		check()
+		_, _ = a.Write([]byte("x"))
+		check()
+		_ = b.SetReadDeadline(time.Unix(1, 0))
+		check()
+		_ = a.CloseWrite()
+		check()
+	})
+}
+
 func TestPipeHalfClose(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		a, b := wstest.Pipe()
@@ -283,6 +303,50 @@ func TestPipeReset(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	bubble(t, "wakes a waiting read", func(t *testing.T) {
+		a, b := wstest.Pipe()
+		errs := make(chan error)
+		go func() { _, err := b.Read(make([]byte, 1)); errs <- err }()
+		synctest.Wait()
+		_ = a.Close()
+		if err := <-errs; err != io.EOF {
+			t.Errorf("after Close: %v", err)
+		}
+
+		a, b = wstest.Pipe()
+		go func() { _, err := a.Read(make([]byte, 1)); errs <- err }()
+		synctest.Wait()
+		_ = a.CloseWrite()
+		go func() { _, err := b.Read(make([]byte, 1)); errs <- err }()
+		if err := <-errs; err != io.EOF {
+			t.Errorf("after CloseWrite: %v", err)
+		}
+		_ = b.Close()
+		if err := <-errs; err != io.EOF {
+			t.Errorf("after the other's Close: %v", err)
+		}
+	})
+	bubble(t, "CloseWrite wakes a waiting read", func(t *testing.T) {
+		a, b := wstest.Pipe()
+		errs := make(chan error)
+		go func() { _, err := b.Read(make([]byte, 1)); errs <- err }()
+		synctest.Wait()
+		_ = a.CloseWrite()
+		if err := <-errs; err != io.EOF {
+			t.Error(err)
+		}
+	})
+	bubble(t, "a reset wakes a waiting read", func(t *testing.T) {
+		a, b := wstest.Pipe()
+		_, _ = b.Write([]byte("unread"))
+		errs := make(chan error)
+		go func() { _, err := b.Read(make([]byte, 1)); errs <- err }()
+		synctest.Wait()
+		_ = a.Close()
+		if err := <-errs; !errors.Is(err, syscall.ECONNRESET) {
+			t.Error(err)
+		}
+	})
 	bubble(t, "wakes a waiting write", func(t *testing.T) {
 		a, b := wstest.Network{Buffer: 1}.Pipe()
 		errs := make(chan error)
@@ -319,6 +383,26 @@ func TestPipeWritesDoNotMix(t *testing.T) {
 			}
 		}
 		wg.Wait()
+	})
+	bubble(t, "in the order of the turns", func(t *testing.T) {
+		a, b := wstest.Network{Buffer: 2}.Pipe()
+		for _, s := range []string{"1111", "2222"} {
+			go func() { _, _ = a.Write([]byte(s)) }()
+			synctest.Wait()
+		}
+		var got []byte
+		for range 8 {
+			one := make([]byte, 1)
+			_, err := b.Read(one)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, one...)
+			synctest.Wait()
+		}
+		if string(got) != "11112222" {
+			t.Errorf("the peer read %s", got)
+		}
 	})
 	bubble(t, "a waiting write hears its deadline", func(t *testing.T) {
 		a, _ := wstest.Network{Buffer: 1}.Pipe()
@@ -381,12 +465,18 @@ func TestPipeAddresses(t *testing.T) {
 }
 
 func TestPipeAllocatesNothing(t *testing.T) {
-	a, b := wstest.Pipe()
-	data, buf := make([]byte, 1500), make([]byte, 4096)
-	if n := testing.AllocsPerRun(200, func() {
-		_, _ = a.Write(data)
-		_, _ = b.Read(buf)
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
+	for _, left := range []int{0, 100} { // unread all the time
+		a, b := wstest.Pipe()
+		data, buf := make([]byte, 1500), make([]byte, 1500)
+		_, _ = a.Write(data[:left])
+		if n := testing.AllocsPerRun(2000, func() {
+			_, _ = a.Write(data)
+			_, _ = io.ReadFull(b, buf)
+		}); n != 0 {
+			t.Errorf("with %d unread bytes: %v allocations", left, n)
+		}
+		if n := b.Unread(); n != left {
+			t.Errorf("%d unread bytes, want %d", n, left)
+		}
 	}
 }

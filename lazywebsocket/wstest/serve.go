@@ -3,9 +3,11 @@ package wstest
 import (
 	"errors"
 	"log"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Server is a net/http server on a network in memory.
@@ -33,10 +35,12 @@ func Serve(tb TB, h http.Handler) *Server {
 func (n Network) Serve(tb TB, h http.Handler) *Server {
 	tb.Helper()
 	logs := &testLog{tb: tb}
-	s := &Server{
-		Listener: n.Listen(),
-		HTTP:     &http.Server{Handler: h, ErrorLog: log.New(logs, "", 0)}, //nolint:gosec // no stranger connects
-		tb:       tb,
+	var open sync.WaitGroup // connections that net/http still has
+	s := &Server{Listener: n.Listen(), tb: tb}
+	s.HTTP = &http.Server{ //nolint:gosec // no stranger connects
+		Handler:   h,
+		ErrorLog:  log.New(logs, "", 0),
+		ConnState: func(_ net.Conn, state http.ConnState) { track(&open, state) },
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.HTTP.Serve(s.Listener) }()
@@ -46,9 +50,41 @@ func (n Network) Serve(tb TB, h http.Handler) *Server {
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 			tb.Logf("wstest: serve: %v", err)
 		}
+		if !waitFor(&open) {
+			tb.Logf("wstest: a handler is still running")
+		}
 		logs.end()
 	})
 	return s
+}
+
+func track(open *sync.WaitGroup, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		open.Add(1)
+	case http.StateHijacked, http.StateClosed:
+		open.Done()
+	default:
+	}
+}
+
+// waitFor waits for the server's last goroutines: it lets a connection that it
+// has refused rest before it closes it, and in a bubble no time passes after the
+// test's end.
+func waitFor(open *sync.WaitGroup) bool {
+	done := make(chan struct{})
+	go func() {
+		open.Wait()
+		close(done)
+	}()
+	patient := time.NewTimer(patience)
+	defer patient.Stop()
+	select {
+	case <-done:
+		return true
+	case <-patient.C:
+		return false
+	}
 }
 
 // Peer connects to the server a peer that plays the client. It has sent nothing

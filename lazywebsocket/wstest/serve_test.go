@@ -89,6 +89,37 @@ func TestServe(t *testing.T) {
 	})
 }
 
+// The server waits before it closes a connection whose request it has refused;
+// a bubble must not end before that.
+func TestServeWaitsForTheServer(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		s := wstest.Network{Buffer: -1}.Serve(t, http.NotFoundHandler())
+		p := s.Peer()
+		p.Request("/", "X-Long: "+strings.Repeat("x", 2<<20))
+		if resp := p.Response(); resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+			t.Errorf("status %s", resp.Status)
+		}
+	})
+}
+
+// A 101 for another key is found.
+func TestResponseChecksTheKey(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		r := &recorder{T: t}
+		l := wstest.Network{}.Listen()
+		go func() {
+			nc, err := l.Accept()
+			if err == nil {
+				_, _ = io.WriteString(nc, "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: x\r\n\r\n")
+			}
+		}()
+		peer := l.DialPeer(r)
+		if got := r.fails(func() { peer.Response() }); !strings.Contains(got, "Sec-WebSocket-Accept") {
+			t.Errorf("failed with %q", got)
+		}
+	})
+}
+
 // A panic of a handler is in the test's log, and the process lives.
 func TestServeLogsPanics(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {

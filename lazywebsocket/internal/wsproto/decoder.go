@@ -36,17 +36,25 @@ type Decoder struct {
 	MaxFragments int
 	// Role is the side that receives.
 	Role Role
+	// Deflate says that permessage-deflate was negotiated (RFC 7692): the first
+	// frame of a message may have RSV1, and its payload is compressed then. The
+	// driver inflates it and hands the text to Inflated and EndInflated, which
+	// know the limit and UTF-8; Limit counts inflated bytes.
+	Deflate bool
 
 	maskPos   uint8
 	fin       bool   // the current frame is its message's last
 	control   bool   // the current frame is a control frame
 	masked    bool   // the current frame is masked
 	closed    bool   // a Close frame was accepted
+	deflated  bool   // the open message, or the latest one, is compressed
+	checkText bool   // its inflated bytes are text
 	message   Opcode // the open message's opcode, Continuation when there is none
 	key       [4]byte
 	text      UTF8
 	fragments int
 	size      int64 // payload bytes of the open message, declared so far
+	inflated  int64 // bytes of it, inflated so far
 	remaining int64 // payload bytes of the current frame still to come
 }
 
@@ -97,7 +105,7 @@ func (d *Decoder) judge(h Header) error {
 	switch {
 	case d.closed:
 		return errAfterClose
-	case h.RSV != 0:
+	case h.RSV != 0 && !d.mayDeflate(h):
 		return errRSV
 	case !h.Opcode.Known():
 		return errOpcode
@@ -122,6 +130,50 @@ func (d *Decoder) judge(h Header) error {
 	return nil
 }
 
+// mayDeflate reports whether the reserved bits of h say that it begins a
+// compressed message, and may (RFC 7692, 6).
+func (d *Decoder) mayDeflate(h Header) bool {
+	return d.Deflate && h.RSV == RSV1 && (h.Opcode == Text || h.Opcode == Binary)
+}
+
+// Compressed reports whether the open message, or the latest, is compressed.
+func (d *Decoder) Compressed() bool { return d.deflated }
+
+// Inflated takes the next inflated bytes of a compressed message.
+func (d *Decoder) Inflated(p []byte) error {
+	d.inflated += int64(len(p))
+	if d.Limit > 0 && d.inflated > d.Limit {
+		return ErrTooBig
+	}
+	if d.checkText && !d.text.Valid(p) {
+		return errText
+	}
+	return nil
+}
+
+// EndInflated says that a compressed message has been inflated to its end.
+func (d *Decoder) EndInflated() error {
+	if d.checkText && !d.text.Complete() {
+		return errText
+	}
+	return nil
+}
+
+// wireLimit bounds the payload of the open message as it arrives. Compression
+// that makes a message larger adds a few bytes to each of its blocks; a peer
+// that sends much more sends empty blocks.
+func (d *Decoder) wireLimit() int64 {
+	switch {
+	case d.Limit <= 0:
+		return math.MaxInt64
+	case !d.deflated:
+		return d.Limit
+	case d.Limit > math.MaxInt64/2:
+		return math.MaxInt64
+	}
+	return d.Limit + d.Limit/8 + 1024
+}
+
 // accept makes a judged header the current frame.
 func (d *Decoder) accept(h Header) error {
 	d.control = h.Opcode.IsControl()
@@ -131,13 +183,11 @@ func (d *Decoder) accept(h Header) error {
 		if h.Opcode != Continuation {
 			d.message, d.size, d.fragments = h.Opcode, 0, 0
 			d.text.Reset()
-		}
-		limit := d.Limit
-		if limit <= 0 {
-			limit = math.MaxInt64
+			d.deflated, d.inflated = h.RSV != 0, 0
+			d.checkText = d.deflated && h.Opcode == Text
 		}
 		// Not size+Length > limit: that sum can overflow (CVE-2020-27813).
-		if h.Length > limit-d.size {
+		if h.Length > d.wireLimit()-d.size {
 			return ErrTooBig
 		}
 		d.size += h.Length
@@ -157,7 +207,7 @@ func (d *Decoder) Payload(p []byte) error {
 	if d.masked {
 		d.maskPos = uint8(Mask(d.key, int(d.maskPos), p)) //nolint:gosec // 0 to 3
 	}
-	if d.message == Text && !d.control && !d.text.Valid(p) {
+	if d.message == Text && !d.control && !d.deflated && !d.text.Valid(p) {
 		return errText
 	}
 	if d.remaining == 0 {
@@ -171,7 +221,7 @@ func (d *Decoder) endFrame() error {
 	if d.control || !d.fin {
 		return nil
 	}
-	isText := d.message == Text
+	isText := d.message == Text && !d.deflated
 	d.message = Continuation
 	if isText && !d.text.Complete() {
 		return errText
