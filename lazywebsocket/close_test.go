@@ -1,7 +1,6 @@
 package lazywebsocket_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -661,9 +660,8 @@ func TestShutdownBehindAStuckWriter(t *testing.T) {
 			t.Errorf("took %v", d)
 		}
 		wantStuck(t, <-wrote)
-		got, _ := io.ReadAll(p.Conn)
-		if bytes.Contains(got, []byte{0x88, 0x02}) {
-			t.Error("a Close frame tore a message")
+		if got, _ := io.ReadAll(p.Conn); len(got) != 1000 { // no Close frame in the midst of a message
+			t.Errorf("the peer got %d bytes", len(got))
 		}
 	})
 }

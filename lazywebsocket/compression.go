@@ -37,26 +37,31 @@ type CompressionOptions struct {
 
 	// MemoryPerConn is the most memory in bytes that a connection holds for
 	// compression between messages: a window for each direction, which lets a
-	// message refer back to those before it. If zero, 8192. A peer that cannot be
-	// held to a window that fits is asked to go without; below 1024 both sides do.
+	// message refer back to those before it. If zero, 6144: 4096 to receive with,
+	// 2048 to send with. Level 1 sends with at most 8192, beyond which it gains
+	// nothing. A peer that cannot be held to a window that fits is asked to go
+	// without; below 767, too little for 512 to receive with, both sides do.
 	MemoryPerConn int
 }
 
 const (
 	defaultCompressMin    = 64
-	defaultCompressMemory = 8 << 10
+	defaultCompressMemory = 6 << 10
 	defaultCompressLevel  = 1
 )
 
-// policy is what the options want of a negotiation. Half of the memory is the
-// receiving window's, which is a power of two; the sending window has the rest.
+// policy is what the options want of a negotiation. The receiving window has the
+// power of two that two thirds of the memory hold, the sending window the rest: a
+// byte of the first costs no time, one of the second has to be indexed anew for
+// every message.
 func (o CompressionOptions) policy() wsdeflate.Policy {
 	memory := orDefault(o.MemoryPerConn, defaultCompressMemory)
 	window := wsdeflate.MaxWindowBits
 	if o.WindowBits != 0 {
 		window = min(max(o.WindowBits, wsdeflate.MinWindowBits), wsdeflate.MaxWindowBits)
 	}
-	receive := min(window, bits.Len(uint(memory/2))-1)
+	budget := memory - memory/3
+	receive := min(window, bits.Len(uint(budget))-1)
 	takeover := !o.DisableTakeover && receive >= minTakeoverBits
 	if !takeover {
 		receive = window // nothing of it is held between messages
@@ -66,7 +71,7 @@ func (o CompressionOptions) policy() wsdeflate.Policy {
 		ReceiveTakeover:   takeover,
 		SendWindowBits:    window,
 		ReceiveWindowBits: max(receive, minTakeoverBits),
-		ReceiveBudget:     memory / 2,
+		ReceiveBudget:     budget,
 	}
 }
 
@@ -83,6 +88,9 @@ func (c *Conn) compress(o CompressionOptions, a wsdeflate.Agreement) {
 	level := o.Level
 	if level == 0 || level < flate.HuffmanOnly || level > flate.BestCompression {
 		level = defaultCompressLevel
+	}
+	if level == defaultCompressLevel {
+		memory = min(memory, wsdeflate.StatelessWindow)
 	}
 	d := &deflate{
 		out:  wsdeflate.NewDeflater(a.SendTakeover, a.SendWindowBits, memory),

@@ -70,14 +70,16 @@ func TestCompressionHeld(t *testing.T) {
 		o           lazywebsocket.CompressionOptions
 		least, most int
 	}{
-		"default":                 {lazywebsocket.CompressionOptions{}, 8 << 10, 8 << 10},
-		"level 9":                 {lazywebsocket.CompressionOptions{Level: 9}, 8 << 10, 8 << 10},
+		"default":                 {lazywebsocket.CompressionOptions{}, 6 << 10, 6 << 10},
+		"8 KiB":                   {lazywebsocket.CompressionOptions{MemoryPerConn: 8 << 10}, 8 << 10, 8 << 10},
+		"level 9":                 {lazywebsocket.CompressionOptions{Level: 9}, 6 << 10, 6 << 10},
 		"no takeover":             {lazywebsocket.CompressionOptions{DisableTakeover: true}, 0, 0},
 		"no takeover, all memory": {lazywebsocket.CompressionOptions{DisableTakeover: true, MemoryPerConn: 72 << 10}, 0, 0},
-		"no memory":               {lazywebsocket.CompressionOptions{MemoryPerConn: 1000}, 0, 0},
+		"no memory":               {lazywebsocket.CompressionOptions{MemoryPerConn: 766}, 0, 0},
 		"2 KiB":                   {lazywebsocket.CompressionOptions{MemoryPerConn: 2 << 10}, 2 << 10, 2 << 10},
 		"small windows":           {lazywebsocket.CompressionOptions{WindowBits: 9}, 1 << 10, 1 << 10},
-		"whole windows":           {lazywebsocket.CompressionOptions{WindowBits: 15, MemoryPerConn: 72 << 10}, 64 << 10, 72 << 10},
+		"whole windows":           {lazywebsocket.CompressionOptions{Level: 6, WindowBits: 15, MemoryPerConn: 72 << 10}, 64 << 10, 72 << 10},
+		"level 1 has enough":      {lazywebsocket.CompressionOptions{MemoryPerConn: 72 << 10}, 40 << 10, 40 << 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, c := wstest.NewPair(t,

@@ -23,6 +23,13 @@ func (pm *PreparedMessage) Forms() int {
 // which must neither be reading nor writing.
 func (c *Conn) CompressionHeld() int { return c.w.deflate.out.Held() + c.r.inflate.in.Held() }
 
+// Inflating reports whether something is borrowed for an open message.
+func (c *Conn) Inflating() bool {
+	_ = c.r.gate.enter(entrant{})
+	defer c.r.gate.leave()
+	return c.inflating()
+}
+
 // FuzzCompressedConn is FuzzConn with compression: arbitrary bytes as frames, and
 // as the payload of messages whose frames are good. Both ways of reading deliver
 // the same messages and come to the same end.

@@ -317,7 +317,7 @@ func TestDeflateTimedOutWrite(t *testing.T) {
 
 // The switches may be used while others write.
 func TestDeflateSwitchesAreConcurrent(t *testing.T) {
-	everyDeal(t, wstest.Network{Buffer: -1}, options{writeBuffer: 512}, func(t *testing.T, conn *lazywebsocket.Conn, p *packer) {
+	twoDeals(t, wstest.Network{Buffer: -1}, options{writeBuffer: 512}, func(t *testing.T, conn *lazywebsocket.Conn, p *packer) {
 		done := make(chan struct{})
 		for range 2 {
 			go func() {

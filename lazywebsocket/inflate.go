@@ -91,15 +91,12 @@ func (c *Conn) readInflated(p []byte) (int, error) {
 		}
 	}
 	n, err := f.in.Read(p)
-	fault := c.r.dec.Inflated(p[:n])
-	if fault != nil {
-		err = fault
+	if fault := c.r.dec.Inflated(p[:n]); fault != nil {
+		n, err = 0, fault // nobody gets what is too much, or is not UTF-8
 	}
 	switch {
 	case err == nil:
 		return n, nil
-	case n > 0 && fault == nil && err != io.EOF: //nolint:errorlint // io.Reader's contract is ==
-		return n, nil // what has arrived is good, and the next Read returns the error
 	case err == io.EOF: //nolint:errorlint // io.Reader's contract is ==
 		if fault := c.r.dec.EndInflated(); fault != nil {
 			err = fault

@@ -309,7 +309,7 @@ func TestPipeReset(t *testing.T) {
 		go func() { _, err := b.Read(make([]byte, 1)); errs <- err }()
 		synctest.Wait()
 		_ = a.Close()
-		if err := <-errs; err != io.EOF {
+		if err := <-errs; !errors.Is(err, io.EOF) {
 			t.Errorf("after Close: %v", err)
 		}
 
@@ -318,11 +318,11 @@ func TestPipeReset(t *testing.T) {
 		synctest.Wait()
 		_ = a.CloseWrite()
 		go func() { _, err := b.Read(make([]byte, 1)); errs <- err }()
-		if err := <-errs; err != io.EOF {
+		if err := <-errs; !errors.Is(err, io.EOF) {
 			t.Errorf("after CloseWrite: %v", err)
 		}
 		_ = b.Close()
-		if err := <-errs; err != io.EOF {
+		if err := <-errs; !errors.Is(err, io.EOF) {
 			t.Errorf("after the other's Close: %v", err)
 		}
 	})
@@ -332,7 +332,7 @@ func TestPipeReset(t *testing.T) {
 		go func() { _, err := b.Read(make([]byte, 1)); errs <- err }()
 		synctest.Wait()
 		_ = a.CloseWrite()
-		if err := <-errs; err != io.EOF {
+		if err := <-errs; !errors.Is(err, io.EOF) {
 			t.Error(err)
 		}
 	})

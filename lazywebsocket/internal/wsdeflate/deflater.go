@@ -10,6 +10,9 @@ import (
 // SyncMarker is the size of what Append ends with: an empty stored block.
 const SyncMarker = len(syncMarker)
 
+// StatelessWindow is how much of the window level 1 looks back to, in bytes.
+const StatelessWindow = 8 << 10
+
 // Deflater is the sending direction of a connection: it compresses messages,
 // each in one piece or in several. It is for one goroutine at a time.
 type Deflater struct {
@@ -34,7 +37,7 @@ func NewDeflater(takeover bool, bits, memory int) *Deflater {
 // large is not sent.
 //
 // Level 1 borrows no compressor: it runs without state on the window's last
-// 8 KiB.
+// StatelessWindow bytes.
 func (d *Deflater) Append(dst, p []byte, level int) []byte {
 	out := sinks.Get().(*sink)
 	out.b = dst

@@ -85,6 +85,10 @@ func echoes(r *rand.Rand, all []byte, bits int) []byte {
 // Whatever the window, the level, the memory and the pieces: what is sent says
 // what it should, and looks back no further than was agreed.
 func TestDeflateWithinWindow(t *testing.T) {
+	rounds := 8
+	if raceEnabled {
+		rounds = 1 // nothing here is concurrent
+	}
 	for bits := MinWindowBits; bits <= MaxWindowBits; bits++ {
 		for level := minLevel; level <= maxLevel; level++ {
 			for _, takeover := range []bool{true, false} {
@@ -94,7 +98,7 @@ func TestDeflateWithinWindow(t *testing.T) {
 						d := NewDeflater(takeover, bits, memory)
 						s := &side{t: t, bits: bits}
 						var all []byte
-						for range 8 {
+						for range rounds {
 							m := echoes(r, all, bits)
 							all = append(all, m...)
 							exchange(r, d, s, m, level, takeover)
@@ -185,6 +189,10 @@ func TestDeflaterSent(t *testing.T) {
 	if d.Held() != 0 {
 		t.Errorf("%d bytes are held without takeover", d.Held())
 	}
+	d = NewDeflater(false, 15, -1)
+	if d.Sent(first, false); d.Held() != 0 || d.lent != nil {
+		t.Error("a window is held, of no bytes")
+	}
 }
 
 // Levels that do not look for matches are kept to with small windows as well.
@@ -222,6 +230,9 @@ func TestDeflateLevels(t *testing.T) {
 // Compressors count what they have seen in 31 bits, and start anew in time.
 func TestDeflateForLong(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
+	if raceEnabled {
+		return // nothing here is concurrent, and it is long
+	}
 	for _, level := range []int{2, 5} {
 		for _, bits := range []int{14, 15} {
 			d := NewDeflater(true, bits, 1<<bits)

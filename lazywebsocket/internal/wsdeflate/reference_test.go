@@ -112,19 +112,21 @@ func (r *reference) literal(c byte) {
 	r.reach = min(r.reach+1, 32<<10)
 }
 
-// code maps a code's length and value to its symbol.
-type code map[[2]int]int
+// code is a Huffman code: how many codes there are of each length, and the
+// symbols in the order of their codes (RFC 1951, 3.2.2).
+type code struct {
+	count   [16]int
+	symbols []int
+}
 
-func newCode(lengths []int) code {
-	c, next := code{}, 0
+func newCode(lengths []int) (c code) {
 	for n := 1; n < 16; n++ {
 		for s, l := range lengths {
 			if l == n {
-				c[[2]int{n, next}] = s
-				next++
+				c.count[n]++
+				c.symbols = append(c.symbols, s)
 			}
 		}
-		next <<= 1
 	}
 	return c
 }
@@ -143,12 +145,15 @@ func complete(lengths []int) bool {
 }
 
 func (r *reference) symbol(c code) int {
-	v := 0
+	v, first, before := 0, 0, 0
 	for n := 1; n < 16; n++ {
 		v = v<<1 | r.bits(1)
-		if s, ok := c[[2]int{n, v}]; ok {
-			return s
+		first <<= 1 // the first code of this length
+		if v-first < c.count[n] {
+			return c.symbols[before+v-first]
 		}
+		first += c.count[n]
+		before += c.count[n]
 	}
 	panic(errReference)
 }
