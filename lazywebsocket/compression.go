@@ -23,7 +23,8 @@ type CompressionOptions struct {
 	Level int
 
 	// MinSize is the smallest message in bytes that is compressed. If zero, 64.
-	// If negative, all are. A message that does not become smaller goes as it is.
+	// If negative, all are. A message that does not become smaller goes as it is, unless
+	// the next ones could refer to it: it may grow by a few bytes then.
 	MinSize int
 
 	// DisableTakeover compresses each message by itself: larger on the wire, and

@@ -363,6 +363,13 @@ func TestCompressedConversation(t *testing.T) {
 					weSend(t, conn, i, text)
 					p.want(text)
 				}
+				most := max(p.deal.ours.MemoryPerConn, 8<<10)
+				if !p.deal.inTakeover && !p.deal.outTakeover {
+					most = 0
+				}
+				if held := conn.CompressionHeld(); held > most {
+					t.Errorf("%d bytes are held, want at most %d", held, most)
+				}
 			})
 		})
 	}

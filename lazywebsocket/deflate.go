@@ -24,6 +24,10 @@ func (c *Conn) compresses(n int) bool {
 	return d != nil && !d.off.Load() && d.level.Load() != 0 && n >= d.minSize
 }
 
+// learnCost is what a message may grow by, in bytes, to be in the windows: the
+// header of a stored block, with a little to spare.
+const learnCost = 8
+
 // pack makes the only frame of a data message a compressed one, if that is
 // wanted and makes it smaller. The scratch is to be given back after the write,
 // and the window told; it is nil where nothing was compressed. Inside the write
@@ -36,9 +40,15 @@ func (c *Conn) pack(f *frame) *scratch {
 	s := borrowScratch()
 	s.b = d.append(s.b, f.payload)
 	packed := s.b[:len(s.b)-wsdeflate.SyncMarker]
-	if len(packed) >= len(f.payload) {
+	// Sent as it is, no window has it: the next message that resembles it would
+	// not shrink either. A few bytes are worth that.
+	most := len(f.payload) - 1
+	if d.out.Learns(len(f.payload)) {
+		most = len(f.payload) + learnCost
+	}
+	if len(packed) > most {
 		s.giveBack()
-		return nil // it goes as it is, and no window has it
+		return nil
 	}
 	f.rsv, f.payload = wsproto.RSV1, packed
 	return s

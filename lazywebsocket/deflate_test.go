@@ -41,6 +41,24 @@ func TestDeflateTakeover(t *testing.T) {
 	})
 }
 
+// A message that does not shrink by itself costs a few bytes to be in the window,
+// so that those that resemble it do.
+func TestDeflateLearns(t *testing.T) {
+	everyDeal(t, wstest.Network{}, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *packer) {
+		text := string(incompressible(200))
+		must(t, conn.WriteMessage(lazywebsocket.BinaryMessage, []byte(text)))
+		first := p.want(text)
+		must(t, conn.WriteMessage(lazywebsocket.BinaryMessage, []byte(text)))
+		second := p.want(text)
+		if first.wire > len(text)+8 {
+			t.Errorf("%d bytes for %d", first.wire, len(text))
+		}
+		if learned := second.wire < 60; learned != p.deal.outTakeover {
+			t.Errorf("%d bytes, then %d", first.wire, second.wire)
+		}
+	})
+}
+
 // What goes as it is: small messages, those that do not become smaller, those
 // that the application does not want compressed. The window has none of it.
 func TestDeflateNotWorthIt(t *testing.T) {
@@ -55,7 +73,7 @@ func TestDeflateNotWorthIt(t *testing.T) {
 		check("", false)
 		check(strings.Repeat("a", 63), false)
 		check(strings.Repeat("a", 64), true)
-		check(string(incompressible(70)), false)
+		check(string(incompressible(70)), p.deal.outTakeover) // for the window
 		check(string(incompressible(40000)), false)
 		check(chats(1, 500), true)
 		conn.EnableWriteCompression(false)
@@ -256,7 +274,12 @@ func TestDeflateCancelledWrite(t *testing.T) {
 			header += 4
 		}
 		full := incompressible(4000 - header)
-		must(t, conn.WriteMessage(lazywebsocket.BinaryMessage, full))
+		plain := func(data []byte) error {
+			conn.EnableWriteCompression(false)
+			defer conn.EnableWriteCompression(true)
+			return conn.WriteMessage(lazywebsocket.BinaryMessage, data)
+		}
+		must(t, plain(full))
 		for i := range 3 {
 			ctx, cancel := context.WithCancel(t.Context())
 			write := result(func() error {
@@ -273,7 +296,7 @@ func TestDeflateCancelledWrite(t *testing.T) {
 		p.want(chats(10, 900))
 
 		// Now a part of it leaves.
-		must(t, conn.WriteMessage(lazywebsocket.BinaryMessage, full[1:]))
+		must(t, plain(full[1:]))
 		ctx, cancel := context.WithCancel(t.Context())
 		write := result(func() error {
 			return conn.WriteMessageContext(ctx, lazywebsocket.TextMessage, []byte(chats(20, 900)))

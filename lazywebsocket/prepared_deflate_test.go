@@ -94,7 +94,8 @@ func TestPreparedLevels(t *testing.T) {
 	})
 }
 
-// A message that does not become smaller goes as it is, which is found out once.
+// A prepared message that does not become smaller goes as it is, which is found
+// out once.
 func TestPreparedIncompressible(t *testing.T) {
 	everyDeal(t, wstest.Network{Buffer: -1}, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *packer) {
 		text := string(incompressible(2000))
@@ -102,7 +103,8 @@ func TestPreparedIncompressible(t *testing.T) {
 		must(t, err)
 		for range 3 {
 			must(t, conn.WritePreparedMessage(pm))
-			if m := p.want(text); m.compressed() {
+			// A client writes it anew each time, for its window too.
+			if m := p.want(text); m.compressed() && roleOf(p.Peer) != client {
 				t.Error("it was compressed")
 			}
 			must(t, conn.WriteMessage(lazywebsocket.BinaryMessage, []byte(chats(0, 2000))))

@@ -50,7 +50,11 @@ func (m *messageReader) Read(p []byte) (int, error) {
 	for c.messageOpen() {
 		n, err := c.readStep(p)
 		if err != nil {
-			return 0, c.readFailed(err)
+			err = c.readFailed(err)
+			if n > 0 {
+				return n, nil // inflated before that; the next Read returns the error
+			}
+			return 0, err
 		}
 		m.done = !c.messageOpen()
 		if n > 0 {
@@ -63,7 +67,11 @@ func (m *messageReader) Read(p []byte) (int, error) {
 // readStep takes a step through the open message.
 func (c *Conn) readStep(p []byte) (int, error) {
 	if !c.inflating() {
-		return c.readSome(p)
+		n, err := c.readSome(p)
+		if err != nil {
+			n = 0 // bytes that came with it are not UTF-8
+		}
+		return n, err
 	}
 	n, err := c.readInflated(p)
 	if err == io.EOF { //nolint:errorlint // io.Reader's contract is ==

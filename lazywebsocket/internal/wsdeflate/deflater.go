@@ -121,6 +121,10 @@ func (d *Deflater) giveBack() {
 
 var windows = sync.Pool{New: func() any { return new([1 << MaxWindowBits]byte) }}
 
+// Learns reports whether a message of n bytes stays in the window whole, for
+// those after it to refer to.
+func (d *Deflater) Learns(n int) bool { return d.takeover && n > 0 && n <= d.win.size }
+
 // Held returns the bytes that the direction holds.
 func (d *Deflater) Held() int { return cap(d.win.b) }
 
