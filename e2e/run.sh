@@ -1,5 +1,5 @@
 #!/bin/sh
-# Drives the chat example with a real Chromium: e2e/run.sh [arguments of node --test]
+# Drives the chat example, and an echo with compression, with a real Chromium: e2e/run.sh [arguments of node --test]
 # It needs go, node (20 or newer), npm, chromium and nginx, and fails without them.
 set -eu
 cd "$(dirname "$0")"
@@ -31,6 +31,7 @@ mkdir -p artifacts
 	cd ..
 	go build -o "$E2E_TMP/chat" ./examples/chat
 	go build -o "$E2E_TMP/proxy" ./examples/proxy
+	go build -o "$E2E_TMP/echo" ./e2e/echo
 )
 (
 	cd "$E2E_TMP"

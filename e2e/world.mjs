@@ -75,6 +75,12 @@ export async function startChat({ addr = "localhost:0", secure = false } = {}) {
   return chat
 }
 
+export async function startEcho() {
+  const echo = new Process(join(tmp, "echo"), [])
+  echo.url = (await echo.line(/^echo: (http\S+)$/))[1].replace("127.0.0.1", "localhost")
+  return echo
+}
+
 export async function startProxy(to, { secure = false } = {}) {
   const proxy = new Process(join(tmp, "proxy"), ["-addr", "localhost:0", "-to", to, ...(secure ? tls : [])])
   const [, port] = await proxy.line(/^proxy: \S+:(\d+), /)
