@@ -8,19 +8,30 @@ import (
 	"strings"
 )
 
-// allGroups are the suite's groups that the library is held to. Groups 12 and
-// 13 test permessage-deflate.
-var allGroups = []string{"1", "2", "3", "4", "5", "6", "7", "9", "10"}
+// allGroups are the suite's groups that the library is held to, which are all
+// that it has. Groups 12 and 13 test permessage-deflate.
+var allGroups = []string{"1", "2", "3", "4", "5", "6", "7", "9", "10", "12", "13"}
 
 // quickGroups and quickLimits are what -quick runs: everything but the parts of
-// group 9 that move megabytes.
+// group 9 that move megabytes, and the messages of groups 12 and 13 beyond 8
+// KiB and those in thousands of fragments.
 var (
 	quickGroups = []string{"1", "2", "3", "4", "5", "6", "7", "10"}
 	quickLimits = []string{
 		"9.1.1", "9.1.2", "9.1.3", "9.2.1", "9.2.2", "9.2.3",
 		"9.5.6", "9.6.6", "9.7.1", "9.8.1",
 	}
+	// Each section of groups 12 and 13 has the same 18 cases: 1000 messages of 16
+	// bytes to 128 KiB, then some of these in fragments.
+	quickDeflate = []string{"1", "3", "4", "6", "11"}
 )
+
+// deflateSections are the sections of groups 12 (five payloads) and 13 (seven
+// sets of offers).
+var deflateSections = []string{
+	"12.1", "12.2", "12.3", "12.4", "12.5",
+	"13.1", "13.2", "13.3", "13.4", "13.5", "13.6", "13.7",
+}
 
 // A pattern selects cases: an ID ("7.1.3"), or a prefix that ends with a
 // star standing for the remaining parts ("7.1.*"). The suite understands the
@@ -54,6 +65,11 @@ func quickPatterns() []pattern {
 	out := groupPatterns(quickGroups)
 	for _, id := range quickLimits {
 		out = append(out, pattern(id))
+	}
+	for _, section := range deflateSections {
+		for _, n := range quickDeflate {
+			out = append(out, pattern(section+"."+n))
+		}
 	}
 	return out
 }

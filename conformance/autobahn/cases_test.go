@@ -40,16 +40,17 @@ func TestParsePatterns(t *testing.T) {
 }
 
 func TestChoosePatterns(t *testing.T) {
-	all := "1,2,3,4,5,6,7,9,10"
+	all := "1,2,3,4,5,6,7,9,10,12,13"
 	for _, tc := range []struct {
 		name, groups, cases string
 		quick               bool
 		selects, leaves     []string
 	}{
-		{"default", all, "", false, []string{"1.1.1", "9.1.6", "10.1.1"}, []string{"12.1.1", "13.7.18"}},
+		{"default", all, "", false, []string{"1.1.1", "9.1.6", "10.1.1", "12.1.1", "13.7.18"}, []string{"8.1.1", "11.1.1", "14.1.1"}},
+		{"without deflate", "1,10", "", false, []string{"1.1.1", "10.1.1"}, []string{"12.1.1", "13.7.18"}},
 		{"groups", "2,12", "", false, []string{"2.11", "12.1.1"}, []string{"1.1.1"}},
 		{"cases", all, "7.1.*", false, []string{"7.1.6"}, []string{"7.3.1", "1.1.1"}},
-		{"quick", all, "", true, []string{"6.4.1", "9.1.1", "10.1.1"}, []string{"9.1.6", "9.3.1", "12.1.1"}},
+		{"quick", all, "", true, []string{"6.4.1", "9.1.1", "10.1.1", "12.1.1", "12.5.11", "13.7.6"}, []string{"9.1.6", "9.3.1", "12.1.8", "12.2.10", "13.7.12", "13.1.18"}},
 	} {
 		patterns, err := choosePatterns(tc.groups, tc.cases, tc.quick)
 		if err != nil {

@@ -63,7 +63,7 @@ func startEchoServer(errorLog io.Writer) (*echoServer, error) {
 }
 
 func serveEcho(w http.ResponseWriter, r *http.Request) {
-	upgrader := lazywebsocket.Upgrader{ReadLimit: readLimit}
+	upgrader := lazywebsocket.Upgrader{ReadLimit: readLimit, EnableCompression: true}
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return // Upgrade has answered.
@@ -92,8 +92,9 @@ func (f fuzzingServer) url(path string, query url.Values) string {
 // ctx and at caseTimeout, too.
 func (f fuzzingServer) dial(ctx context.Context, path string, query url.Values) (*lazywebsocket.Conn, func(), error) {
 	dialer := lazywebsocket.Dialer{
-		HandshakeTimeout: 30 * time.Second,
-		ReadLimit:        readLimit,
+		HandshakeTimeout:  30 * time.Second,
+		ReadLimit:         readLimit,
+		EnableCompression: true,
 	}
 	conn, response, err := dialer.DialContext(ctx, f.url(path, query), nil)
 	if err != nil {

@@ -52,12 +52,12 @@ func parseFlags(args []string, stderr io.Writer) (config, error) {
 	flags.SetOutput(stderr)
 	groups := flags.String("groups", strings.Join(allGroups, ","), "run these `groups` of cases")
 	cases := flags.String("cases", "", "run these `cases` instead: 7.1.3 or 7.1.*, separated by commas")
-	quick := flags.Bool("quick", false, "leave out the slow cases of group 9, which move megabytes")
+	quick := flags.Bool("quick", false, "leave out the slow cases of groups 9, 12 and 13, which move megabytes")
 	roleFlag := flags.String("role", "both", "the library's `role`: server, client or both")
 	flags.StringVar(&cfg.out, "out", "", "write the suite's reports to this `directory` (default conformance/autobahn/reports)")
 	flags.StringVar(&cfg.expect, "expect", "", "the `file` of expectations (default conformance/autobahn/expect.txt)")
 	flags.BoolVar(&cfg.update, "update", false, "rewrite the expectations; refused for anything but OK and INFORMATIONAL")
-	flags.DurationVar(&cfg.timeout, "timeout", 20*time.Minute, "give up after this `time`")
+	flags.DurationVar(&cfg.timeout, "timeout", time.Hour, "give up after this `time`")
 	if err := flags.Parse(args); err != nil {
 		if !errors.Is(err, flag.ErrHelp) {
 			err = fmt.Errorf("flags: %w", err)

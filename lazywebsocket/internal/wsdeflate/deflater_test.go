@@ -239,7 +239,7 @@ func TestDeflateForLong(t *testing.T) {
 			s := &side{t: t, bits: bits}
 			var m []byte
 			// 1<<31 bytes, in steps of a window and what it holds.
-			for i := range 1 << 31 >> bits / 2 {
+			for i := range int64(1) << 31 >> bits / 2 {
 				if i%8 == 0 {
 					m = words(r, 200)
 				}
