@@ -84,14 +84,3 @@ func requestTarget(u *url.URL) (string, error) {
 	}
 	return target, nil
 }
-
-// visibleASCII reports whether s has none but the visible characters of ASCII,
-// so that it is one word of a request line.
-func visibleASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
-}

@@ -85,7 +85,19 @@ func validToken(s string) bool {
 // validSubprotocol reports whether s can stand in a list of subprotocols: visible
 // ASCII without a comma. RFC 6455, 4.1, asks for tokens, but every Kubernetes
 // cluster speaks "SPDY/3.1+portforward.k8s.io", which is none for its slash.
-func validSubprotocol(s string) bool { return visible(s) && !strings.Contains(s, ",") }
+func validSubprotocol(s string) bool {
+	return s != "" && visibleASCII(s) && !strings.Contains(s, ",")
+}
+
+// visibleASCII reports whether s has none but the visible characters of ASCII.
+func visibleASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
 
 // validHeaderValue reports whether s may be a header's value: visible ASCII,
 // spaces and tabs. Bytes beyond ASCII are legal (RFC 9110, 5.5) but read

@@ -19,7 +19,8 @@ func sameOrigin(r *http.Request) bool {
 	if len(lines) == 0 {
 		return true
 	}
-	if len(lines) > 1 || !visible(lines[0]) {
+	// International names come as punycode (RFC 6454, 6.2).
+	if len(lines) > 1 || !visibleASCII(lines[0]) {
 		return false
 	}
 	u, err := url.Parse(lines[0])
@@ -27,17 +28,6 @@ func sameOrigin(r *http.Request) bool {
 		return false
 	}
 	return equalFold(withoutPort(u.Host, defaultPort(u.Scheme)), withoutPort(r.Host, defaultPort(u.Scheme)))
-}
-
-// visible reports whether s is visible ASCII, which a serialised origin is
-// (RFC 6454, 6.2): international names come as punycode.
-func visible(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return s != ""
 }
 
 func defaultPort(scheme string) string {

@@ -72,7 +72,8 @@ func request(changes ...string) string {
 }
 
 func TestServerHandshake(t *testing.T) {
-	many := make([]string, 500)
+	// Go 1.27 answers some hundreds of header lines with 431 before a handler sees them.
+	many := make([]string, 100)
 	for i := range many {
 		many[i] = "Sec-WebSocket-Extensions: a; b=c, d"
 	}
@@ -86,7 +87,7 @@ func TestServerHandshake(t *testing.T) {
 		"two Connection lines":        {request("-Connection", "Connection: keep-alive", "Connection: upgrade"), 101},
 		"white space":                 {request("-Upgrade", "-Connection", "Upgrade: \t websocket \t", "Connection: ,\t upgrade ,"), 101},
 		"extensions offered":          {request("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-other"), 101},
-		"500 lines of extensions":     {request(many...), 101},
+		"100 lines of extensions":     {request(many...), 101},
 		"HTTP/2.0 as a text":          {request("-GET", "GET / HTTP/2.0"), 505},
 		"no Upgrade":                  {request("-Upgrade"), 400},
 		"other Upgrade":               {request("-Upgrade", "Upgrade: h2c"), 400},
