@@ -91,7 +91,7 @@ test("a server that stops closes its sockets cleanly", async () => {
     reason: "server is stopping",
     wasClean: true,
   })
-  await person.leave()
+  await person.leave({ quietly: false }) // what it still looks for is not there any more
 })
 
 test("limits have a clear answer", async () => {
