@@ -4,6 +4,18 @@ import assert from "node:assert/strict"
 import { after, before, test } from "node:test"
 import { artifacts, launch, Person, startChat } from "./world.mjs"
 
+// shoot takes a screenshot. A headless browser on a busy machine says now and then
+// that it cannot, and can a moment later.
+async function shoot(page, options) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await page.screenshot(options)
+    } catch (error) {
+      if (attempt === 5 || !String(error).includes("Unable to capture screenshot")) throw error
+    }
+  }
+}
+
 const phone = { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }
 const looks = {
   "desktop": {},
@@ -28,7 +40,7 @@ after(async () => {
 for (const [look, options] of Object.entries(looks)) {
   test(`the page looks right: ${look}`, async () => {
     const ada = await Person.visit(browser, chat.url, { viewport: { width: 1000, height: 640 }, ...options })
-    await ada.page.screenshot({ path: `${artifacts}${look}-join.png` })
+    await shoot(ada.page, { path: `${artifacts}${look}-join.png` })
     await ada.join("Ada")
     const bo = await Person.enter(browser, chat.url, "Grace")
     const conversation = [
@@ -45,8 +57,8 @@ for (const [look, options] of Object.entries(looks)) {
       await bo.sees(text)
     }
     await ada.page.getByLabel("Message", { exact: true }).fill("Coffee at ten?")
-    await ada.page.screenshot({ path: `${artifacts}${look}.png` })
-    await bo.page.screenshot({ path: `${artifacts}${look}-other.png` })
+    await shoot(ada.page, { path: `${artifacts}${look}.png` })
+    await shoot(bo.page, { path: `${artifacts}${look}-other.png` })
 
     // Nothing stands out of the page, every control is large enough for a thumb, and the last line can be seen.
     assert.ok(await ada.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "wider than the window")
@@ -90,7 +102,7 @@ test("a conversation longer than the page follows its end", async () => {
   await ada.page.getByText("do not jump").waitFor({ state: "attached" })
   await ada.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
   assert.equal(await ada.page.getByRole("log").evaluate((log) => log.scrollTop), 0)
-  await ada.page.screenshot({ path: `${artifacts}scrolled.png` })
+  await shoot(ada.page, { path: `${artifacts}scrolled.png` })
   await bo.leave()
   await ada.leave()
 })
@@ -101,7 +113,7 @@ test("a closed socket shows why", async () => {
   await ada.page.reload()
   await ada.status("closed")
   await ada.warned("a name has at most 32 characters")
-  await ada.page.screenshot({ path: `${artifacts}phone-closed.png` })
+  await shoot(ada.page, { path: `${artifacts}phone-closed.png` })
   await ada.leave()
 })
 
@@ -120,14 +132,14 @@ test("two windows in one picture", async () => {
   }
   const images = []
   for (const { page } of [ada, grace]) {
-    images.push(`data:image/png;base64,${(await page.screenshot()).toString("base64")}`)
+    images.push(`data:image/png;base64,${(await shoot(page)).toString("base64")}`)
   }
   const wall = await browser.newPage({ viewport: { width: 1160, height: 620 } })
   await wall.setContent(`
     <body style="margin:0;height:100vh;display:flex;gap:24px;align-items:center;justify-content:center;background:#d5dad8">
       ${images.map((src) => `<img src="${src}" height="560" style="border-radius:14px;box-shadow:0 4px 24px #0003">`).join("")}
     </body>`)
-  await wall.screenshot({ path: `${artifacts}chat.png` })
+  await shoot(wall, { path: `${artifacts}chat.png` })
   await wall.close()
   await ada.leave()
   await grace.leave()
