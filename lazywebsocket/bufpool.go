@@ -32,14 +32,16 @@ func borrow(n int) *buffer {
 // buffer first, so that a test sees stale bytes if anybody still looks at them
 // or sends more than it wrote.
 func giveBack(p *buffer) {
-	p.poison()
+	overwrite(p.b)
 	bufferPools[bufferClass(len(p.b))].Put(p)
 }
 
-func (p *buffer) poison() {
+// overwrite makes borrowed memory useless for who still looks at it, in builds
+// with the race detector.
+func overwrite(b []byte) {
 	if poisonBuffers {
-		for i := range p.b {
-			p.b[i] = poison
+		for i := range b {
+			b[i] = poison
 		}
 	}
 }
@@ -49,5 +51,5 @@ func bufferClass(n int) int {
 	return min(max(shift, minBufferShift), maxBufferShift) - minBufferShift
 }
 
-// poison is the byte that giveBack writes: not UTF-8, no opcode.
+// poison is the byte that overwrite writes: not UTF-8, no opcode.
 const poison = 0xFB

@@ -87,11 +87,7 @@ func (s *scratch) giveBack() {
 	if s == nil {
 		return
 	}
-	if poisonBuffers {
-		for i := range s.b {
-			s.b[i] = poison
-		}
-	}
+	overwrite(s.b)
 	s.b = s.b[:0]
 	if cap(s.b) <= maxScratch {
 		scratches.Put(s)

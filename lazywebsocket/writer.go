@@ -300,7 +300,7 @@ func (c *Conn) borrowWriteBuffer() *buffer {
 func (c *Conn) returnWriteBuffer(b *buffer) {
 	switch {
 	case c.w.pool != nil:
-		b.poison()
+		overwrite(b.b)
 		c.w.pool.Put(b)
 	case len(b.b) <= maxBuffer:
 		giveBack(b)
