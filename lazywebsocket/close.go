@@ -159,14 +159,14 @@ func (c *Conn) sayGoodbye(code int, reason string, deadline time.Time) bool {
 	if c.w.gate.enter(entrant{deadline: deadline}) != nil {
 		return false
 	}
-	defer c.w.gate.leave()
+	defer c.leaveWrite()
 	if c.w.failure.Load() != nil {
 		return false
 	}
 	if c.w.closeSent.Swap(true) {
 		return true
 	}
-	f := frame{op: wsproto.Close, fin: true, payload: FormatCloseMessage(code, reason)}
+	f := frame{op: wsproto.Close, fin: true, now: true, payload: FormatCloseMessage(code, reason)}
 	return c.writeFrame(f, deadline) == nil
 }
 

@@ -76,6 +76,7 @@ type settings struct {
 	maxFragments    int
 	pingInterval    time.Duration
 	pongTimeout     time.Duration
+	holdLimit       int
 
 	// received is what the peer sent behind its part of the handshake. It is
 	// read before anything else, and copied.
@@ -98,6 +99,7 @@ func newConn(nc net.Conn, s settings) *Conn {
 	c.r.init(s)
 	c.w.size = orDefault(s.writeBufferSize, defaultBufferSize)
 	c.w.pool = s.writeBufferPool
+	c.initHold(s.holdLimit)
 	if s.pingInterval > 0 {
 		c.startKeepalive(s.pingInterval, s.pongTimeout)
 	}
@@ -124,11 +126,16 @@ func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 // NetConn returns the connection beneath, never nil. Reading it after Conn has
 // read may miss bytes that Conn has buffered; writing to it between Conn's
 // frames breaks the protocol. It is for addresses, TLS state and socket
-// options.
-func (c *Conn) NetConn() net.Conn { return c.nc }
+// options. What Conn holds back is sent first.
+func (c *Conn) NetConn() net.Conn {
+	if c.w.hold.on.Load() {
+		c.flushSoon()
+	}
+	return c.nc
+}
 
 // UnderlyingConn returns the same as NetConn.
-func (c *Conn) UnderlyingConn() net.Conn { return c.nc }
+func (c *Conn) UnderlyingConn() net.Conn { return c.NetConn() }
 
 // SetReadDeadline sets the time after which reads fail; zero means never. A
 // read that timed out is a failed read: every later read returns the same

@@ -82,12 +82,15 @@ func (c *Conn) writeFrameContext(e entrant, f frame) error {
 	if e.ctx == nil || e.ctx.Done() == nil {
 		return c.writeFrame(f, e.deadline)
 	}
+	if c.holdFrame(f, e.deadline) {
+		return nil
+	}
 	interrupted := make(chan struct{})
 	cancel := context.AfterFunc(e.ctx, func() {
 		c.deadlines.interruptWrite(c.nc)
 		close(interrupted)
 	})
-	n, err := c.sendFrame(f, e.deadline)
+	n, err := c.sendAlone(f, e.deadline)
 	cancelled := !cancel()
 	if cancelled {
 		<-interrupted

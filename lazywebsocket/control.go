@@ -35,6 +35,8 @@ func (c *Conn) handleControl(f wsproto.Frame) error {
 		}
 	}
 	defer c.r.buf.skip(length)
+	c.r.handling.Store(true)
+	defer c.r.handling.Store(false)
 	switch f.Opcode {
 	case wsproto.Ping:
 		return c.handlePing(payload)

@@ -81,6 +81,14 @@ type Dialer struct {
 	// 1 MiB. If negative, no limit. See Conn.SetReadLimit.
 	ReadLimit int64
 
+	// HoldLimit bounds the bytes that are held back so that the answers to
+	// messages that have arrived together leave together: while complete
+	// messages wait in the read buffer, what is written is held, and leaves at
+	// the latest when a read is about to wait for the network, or after one to
+	// two milliseconds. If zero, 65536, which is the most. If negative, nothing
+	// is held. See Conn.Flush.
+	HoldLimit int
+
 	// MaxFragments is the largest number of frames that a message may come in;
 	// the peer is told ClosePolicyViolation. If zero, 131072. If negative, no
 	// limit.
@@ -235,6 +243,7 @@ func (d *Dialer) settings(a serverAnswer) settings {
 		maxFragments:    d.MaxFragments,
 		pingInterval:    d.PingInterval,
 		pongTimeout:     d.PongTimeout,
+		holdLimit:       d.HoldLimit,
 		received:        a.received,
 	}
 }

@@ -19,6 +19,7 @@ import (
 type gate struct {
 	mu     sync.Mutex
 	busy   bool // somebody is inside
+	owed   bool // and has something to do before it leaves: see tryEnterOrOwe
 	stream bool // a message in fragments is open: no other may begin
 	first  *waiter
 	last   *waiter
@@ -47,6 +48,19 @@ func (g *gate) tryEnter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.busy {
+		return false
+	}
+	g.busy = true
+	return true
+}
+
+// tryEnterOrOwe enters if nobody is inside. Otherwise whoever is inside owes what
+// the caller came for: its leave says so.
+func (g *gate) tryEnterOrOwe() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.busy {
+		g.owed = true
 		return false
 	}
 	g.busy = true
@@ -165,11 +179,18 @@ func (g *gate) endStream() {
 	}
 }
 
-// leave goes out and lets in the first waiter that may enter.
-func (g *gate) leave() {
+// leave goes out and lets in the first waiter that may enter. It returns true
+// where something is owed: the caller is still inside then, does it, and leaves
+// again.
+func (g *gate) leave() (owed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.owed {
+		g.owed = false
+		return true
+	}
 	g.handOver()
+	return false
 }
 
 // handOver gives the gate to the first waiter that may enter. mu is held.

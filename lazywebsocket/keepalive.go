@@ -144,7 +144,7 @@ func (k *keepalive) sendPing(deadline time.Time) (left bool, err error) {
 	if err := k.c.enterWrite(entrant{deadline: deadline}); err != nil {
 		return false, err
 	}
-	defer k.c.w.gate.leave()
+	defer k.c.leaveWrite()
 	k.mu.Lock()
 	k.number++
 	k.sentAt = time.Now()

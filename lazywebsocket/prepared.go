@@ -57,7 +57,7 @@ func (c *Conn) WritePreparedMessage(pm *PreparedMessage) error {
 	if err := c.enterWrite(entrant{deadline: deadline, message: true}); err != nil {
 		return err
 	}
-	defer c.w.gate.leave()
+	defer c.leaveWrite()
 	wire, payload := pm.frame, pm.frame[pm.header:]
 	packed := false
 	if c.compresses(len(payload)) {
@@ -65,7 +65,7 @@ func (c *Conn) WritePreparedMessage(pm *PreparedMessage) error {
 			wire, packed = form, true
 		}
 	}
-	if err := c.writeWire(wire, deadline); err != nil {
+	if err := c.writeFrame(frame{wire: true, payload: wire}, deadline); err != nil {
 		return err
 	}
 	if packed {

@@ -36,6 +36,8 @@ type reader struct {
 
 	inflate *inflate // nil: compression was not negotiated
 
+	handling atomic.Bool // a handler of a control frame runs
+
 	ctx   context.Context // of the read in progress, nil when it has none
 	limit atomic.Int64    // the read limit, from the next message on
 	reads atomic.Uint32   // reads of the network that brought bytes: signs of life
@@ -123,6 +125,7 @@ func (c *Conn) appendMessage(dst []byte) (int, []byte, error) {
 		}
 		return noMessage, dst, c.readFailed(err)
 	}
+	c.delivered()
 	return int(c.r.opcode), dst, nil
 }
 
@@ -280,6 +283,7 @@ func (c *Conn) appendPayload(dst []byte, start int) ([]byte, error) {
 
 // readPayload reads the current frame's payload past the empty buffer into p.
 func (c *Conn) readPayload(p []byte) (int, error) {
+	c.beforeWait()
 	c.r.reads.Add(1)
 	n, err := c.nc.Read(p[:min(int64(len(p)), c.r.dec.Remaining())])
 	c.r.reads.Add(1)
@@ -294,6 +298,7 @@ func (c *Conn) readPayload(p []byte) (int, error) {
 
 // fill waits for bytes.
 func (c *Conn) fill() error {
+	c.beforeWait()
 	c.r.reads.Add(1)
 	err := c.r.buf.fill(c.nc)
 	c.r.reads.Add(1)
@@ -308,6 +313,7 @@ func (c *Conn) fill() error {
 // leaves the writing direction as it is.
 func (c *Conn) readFailed(err error) error {
 	r := &c.r
+	c.beforeWait() // for the application's next read, which will not come
 	r.err = readFailure(err)
 	c.abandonInflate()
 	if cause := c.cancelCause(err); cause != nil {

@@ -18,8 +18,9 @@ func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 	if err := c.begin(); err != nil {
 		return noMessage, nil, err
 	}
-	r = &messageReader{c: c, message: c.r.message, done: !c.messageOpen()}
-	return int(c.r.opcode), r, nil
+	m := &messageReader{c: c, message: c.r.message}
+	m.endIf(!c.messageOpen())
+	return int(c.r.opcode), m, nil
 }
 
 // messageReader reads one message. It is made for each, so that one that was
@@ -28,6 +29,14 @@ type messageReader struct {
 	c       *Conn
 	message uint64
 	done    bool // its end was reached
+}
+
+// endIf notes that the message has been read to its end.
+func (m *messageReader) endIf(end bool) {
+	if end {
+		m.done = true
+		m.c.delivered()
+	}
 }
 
 // Read reads some bytes of the message into p, up to io.EOF at its end. A reader
@@ -56,7 +65,7 @@ func (m *messageReader) Read(p []byte) (int, error) {
 			}
 			return 0, err
 		}
-		m.done = !c.messageOpen()
+		m.endIf(!c.messageOpen())
 		if n > 0 {
 			return n, nil
 		}

@@ -57,6 +57,14 @@ type Upgrader struct {
 	// 1 MiB. If negative, no limit. See Conn.SetReadLimit.
 	ReadLimit int64
 
+	// HoldLimit bounds the bytes that are held back so that the answers to
+	// messages that have arrived together leave together: while complete
+	// messages wait in the read buffer, what is written is held, and leaves at
+	// the latest when a read is about to wait for the network, or after one to
+	// two milliseconds. If zero, 65536, which is the most. If negative, nothing
+	// is held. See Conn.Flush.
+	HoldLimit int
+
 	// MaxFragments is the largest number of frames that a message may come in;
 	// the peer is told ClosePolicyViolation. If zero, 131072. If negative, no
 	// limit.
@@ -116,6 +124,7 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeade
 		maxFragments:    u.MaxFragments,
 		pingInterval:    u.PingInterval,
 		pongTimeout:     u.PongTimeout,
+		holdLimit:       u.HoldLimit,
 		received:        received(rw.Reader),
 	})
 	if extension != "" {

@@ -25,6 +25,7 @@ type writer struct {
 	pool BufferPool // the application's, or nil
 
 	stream    stream
+	hold      hold
 	pong      pongSlot
 	closeSent atomic.Bool   // a Close frame was written, or begun
 	writes    atomic.Uint32 // writes of the network that took bytes: signs of life
@@ -58,7 +59,7 @@ func (c *Conn) writeMessage(e entrant, messageType int, data []byte) error {
 	if err := c.enterWrite(e); err != nil {
 		return err
 	}
-	defer c.w.gate.leave()
+	defer c.leaveWrite()
 	f := frame{op: wsproto.Opcode(messageType), fin: true, payload: data} //nolint:gosec // 1 or 2
 	packed := c.pack(&f)
 	defer packed.giveBack()
@@ -95,7 +96,7 @@ func (c *Conn) enterWrite(e entrant) error {
 		err = writeError(os.ErrDeadlineExceeded)
 	}
 	if err != nil {
-		c.w.gate.leave()
+		c.leaveWrite()
 	}
 	return err
 }
@@ -116,22 +117,54 @@ type frame struct {
 	op      wsproto.Opcode
 	rsv     byte // wsproto.RSV1 on the first frame of a compressed message
 	fin     bool
+	wire    bool // the payload is a whole frame of a server, header and all
+	now     bool // is not held, and takes what is held along
 	payload []byte
 }
 
-// writeFrame writes one frame. Inside the gate. The first failure is kept: the
-// peer may have a part of a frame, behind which nothing makes sense.
-func (c *Conn) writeFrame(f frame, deadline time.Time) error {
-	if _, err := c.sendFrame(f, deadline); err != nil {
-		return c.writeFailed(err)
+// size bounds what the frame takes on the wire.
+func (f *frame) size() int { return wsproto.MaxHeaderSize + len(f.payload) }
+
+// header returns the frame's header, with a fresh key where it needs one.
+func (c *Conn) header(f frame) wsproto.Header {
+	h := wsproto.Header{Fin: f.fin, RSV: f.rsv, Opcode: f.op, Length: int64(len(f.payload))}
+	if c.role == wsproto.Client {
+		h.Masked, h.Key = true, newMaskKey()
 	}
-	return nil
+	return h
 }
 
-// writeWire writes a frame that is in wire form already. Inside the gate.
-func (c *Conn) writeWire(b []byte, deadline time.Time) error {
-	c.deadlines.armWrite(c.nc, deadline)
-	if _, err := c.writeOut(b); err != nil {
+// appendFrame appends the whole frame.
+func (c *Conn) appendFrame(b []byte, f frame) []byte {
+	if f.wire {
+		return append(b, f.payload...)
+	}
+	h := c.header(f)
+	b = wsproto.AppendHeader(b, h)
+	start := len(b)
+	b = append(b, f.payload...)
+	if h.Masked {
+		wsproto.Mask(h.Key, 0, b[start:])
+	}
+	return b
+}
+
+// writeFrame writes one frame, or holds it. Inside the gate. The first failure is
+// kept: the peer may have a part of a frame, behind which nothing makes sense.
+func (c *Conn) writeFrame(f frame, deadline time.Time) error {
+	if c.holdFrame(f, deadline) {
+		return nil
+	}
+	if len(c.w.hold.bytes()) > 0 {
+		if len(c.w.hold.bytes())+f.size() <= maxBuffer {
+			c.keep(f, deadline)
+			return c.sendHeld(time.Time{})
+		}
+		if err := c.sendHeld(deadline); err != nil {
+			return err
+		}
+	}
+	if _, err := c.sendFrame(f, deadline); err != nil {
 		return c.writeFailed(err)
 	}
 	return nil
@@ -141,7 +174,11 @@ func (c *Conn) writeWire(b []byte, deadline time.Time) error {
 // Inside the gate. That it ran out of time before a byte of it could leave is no
 // failure of the application's connection.
 func (c *Conn) writeOwn(op wsproto.Opcode, payload []byte, deadline time.Time) error {
-	n, err := c.sendFrame(frame{op: op, fin: true, payload: payload}, deadline)
+	f := frame{op: op, fin: true, payload: payload}
+	if c.holdFrame(f, time.Time{}) {
+		return nil
+	}
+	n, err := c.sendAlone(f, deadline)
 	switch {
 	case err == nil:
 		return nil
@@ -151,21 +188,34 @@ func (c *Conn) writeOwn(op wsproto.Opcode, payload []byte, deadline time.Time) e
 	return c.writeFailed(err)
 }
 
+// sendAlone sends what is held and then the frame, and returns how many bytes of
+// it have left.
+func (c *Conn) sendAlone(f frame, deadline time.Time) (int, error) {
+	if err := c.sendHeld(deadline); err != nil {
+		return 0, err
+	}
+	return c.sendFrame(f, deadline)
+}
+
 // sendFrame writes one frame and returns how many bytes of it have left.
 func (c *Conn) sendFrame(f frame, deadline time.Time) (int, error) {
-	h := wsproto.Header{Fin: f.fin, RSV: f.rsv, Opcode: f.op, Length: int64(len(f.payload))}
-	if c.role == wsproto.Client {
-		h.Masked, h.Key = true, newMaskKey()
-	}
 	c.deadlines.armWrite(c.nc, deadline)
-	return c.writeParts(h, f.payload)
+	switch {
+	case f.wire:
+		return c.writeLarge(f.payload)
+	case f.size() > maxBuffer:
+		return c.writeParts(c.header(f), f.payload)
+	}
+	buf := borrow(f.size())
+	defer giveBack(buf)
+	return c.writeOut(c.appendFrame(buf.b[:0], f))
 }
 
 // writeParts writes the header with as much of the payload as a borrowed buffer
 // holds, in one write, and what is left of a large payload piece by piece: a
 // server's from the caller's memory, a client's masked in the buffer.
 func (c *Conn) writeParts(h wsproto.Header, payload []byte) (sent int, err error) {
-	buf := borrow(wsproto.MaxHeaderSize + len(payload))
+	buf := borrow(maxBuffer)
 	defer giveBack(buf)
 	b := wsproto.AppendHeader(buf.b[:0], h)
 	pos := 0

@@ -54,12 +54,15 @@ func (c *Conn) writeControl(e entrant, messageType int, data []byte) error {
 	if err := c.enterWrite(e); err != nil {
 		return err
 	}
-	defer c.w.gate.leave()
+	defer c.leaveWrite()
 	if messageType == CloseMessage {
 		c.w.closeSent.Store(true)
 		c.w.gate.setStream(false) // no message can follow: who waits for one hears of it
 	}
 	f := frame{op: wsproto.Opcode(messageType), fin: true, payload: data} //nolint:gosec // 8 to 10
+	// Sent at once, but for a handler's reply: of a flood of pings each would cost
+	// a write.
+	f.now = messageType == CloseMessage || !c.r.handling.Load()
 	return c.writeFrameContext(e, f)
 }
 
@@ -88,7 +91,7 @@ func (c *Conn) replyPong(payload []byte) {
 	c.w.pong.put(payload)
 	if c.w.gate.tryEnter() {
 		c.writePong()
-		c.w.gate.leave()
+		c.leaveWrite()
 	} else if !c.w.pong.carried.Swap(true) {
 		go c.carryPong()
 	}
@@ -101,7 +104,7 @@ func (c *Conn) carryPong() {
 	for {
 		_ = c.w.gate.enter(entrant{}) // waits without limit, so that it cannot fail
 		c.writePong()
-		c.w.gate.leave()
+		c.leaveWrite()
 		c.w.pong.carried.Store(false)
 		// A ping that came in between has seen that somebody carries.
 		if !c.w.pong.waiting.Load() || c.w.pong.carried.Swap(true) {

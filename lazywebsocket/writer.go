@@ -53,7 +53,7 @@ func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 			return nil, err
 		}
 		c.w.gate.setStream(true)
-		c.w.gate.leave()
+		c.leaveWrite()
 	}
 	s.open = &messageWriter{
 		c: c, messageType: messageType, streaming: isData(messageType),
@@ -222,7 +222,7 @@ func (w *messageWriter) frame(fin bool, p []byte) error {
 		c.w.gate.setStream(false)
 		w.streaming = false
 	}
-	defer c.w.gate.leave()
+	defer c.leaveWrite()
 	defer packed.giveBack()
 	if err := c.writeFrame(f, deadline); err != nil {
 		return w.fail(err)

@@ -109,3 +109,10 @@ func AppendHeader(dst []byte, h Header) []byte {
 	}
 	return dst
 }
+
+// HoldsFrame reports whether b begins with a whole frame, or with bytes that are
+// no header.
+func HoldsFrame(b []byte) bool {
+	h, n, err := ParseHeader(b)
+	return err != nil || (n > 0 && h.Length <= int64(len(b)-n))
+}
