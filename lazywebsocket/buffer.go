@@ -1,55 +1,92 @@
 package lazywebsocket
 
-import (
-	"io"
-)
-
-// readBuffer holds bytes that have arrived and were not read yet.
+// readBuffer holds bytes that have arrived and were not read yet. Its memory is
+// borrowed when bytes are there to be put into it, and given back when all are
+// read: a connection that waits holds none, or what a torn header takes.
 // Reader goroutine only.
 type readBuffer struct {
-	data       []byte // nil until the first fill
-	start, end int    // data[start:end] is unread
-	size       int    // of data, once it exists
+	mem        *buffer // nil while nothing is unread and nobody fills it
+	start, end int     // mem.b[start:end] is unread
+	size       int     // that fill borrows
 }
 
 // init sets the size and takes a copy of what has arrived already.
 func (b *readBuffer) init(size int, received []byte) {
 	b.size = max(size, minReadBuffer)
 	if len(received) > 0 {
-		b.data = make([]byte, max(b.size, len(received)))
-		b.end = copy(b.data, received)
+		b.mem = borrowLarge(len(received))
+		b.end = copy(b.mem.b, received)
 	}
 }
 
 // unread returns what has arrived, valid until the next fill.
-func (b *readBuffer) unread() []byte { return b.data[b.start:b.end] }
+func (b *readBuffer) unread() []byte {
+	if b.mem == nil {
+		return nil
+	}
+	return b.mem.b[b.start:b.end]
+}
 
 // skip takes n bytes out of the buffer.
-func (b *readBuffer) skip(n int) {
-	if b.start += n; b.start == b.end {
+func (b *readBuffer) skip(n int) { b.start += n }
+
+// space returns room for bytes that have arrived, behind the unread ones: for a
+// header and a control frame at least, which is the most that a caller needs in
+// one piece. filled says how much of it was used.
+func (b *readBuffer) space() []byte {
+	if b.mem != nil && b.start == b.end {
 		b.start, b.end = 0, 0
+	}
+	switch {
+	case b.mem == nil:
+		b.mem, b.start, b.end = borrowLarge(b.size), 0, 0
+	case len(b.mem.b) < b.size || len(b.mem.b)-b.end < minReadBuffer:
+		b.moveTo(borrowLarge(max(b.size, b.end-b.start+minReadBuffer)))
+	}
+	return b.mem.b[b.end:]
+}
+
+func (b *readBuffer) filled(n int) { b.end += n }
+
+// settle gives back what the unread bytes do not need: all of the memory if there
+// are none, most of it if they are few.
+func (b *readBuffer) settle() {
+	if b.mem == nil {
+		return
+	}
+	switch n := b.end - b.start; {
+	case n == 0:
+		b.drop()
+	case 4*n <= len(b.mem.b) && len(b.mem.b) > 1<<minBufferShift:
+		b.moveTo(borrowLarge(n))
 	}
 }
 
-// fill waits for more bytes from src: one read, into the space behind the
-// unread bytes, which move to the front when there is none. There is always
-// room for a header and a control frame, which is the most that a caller needs
-// in one piece.
-func (b *readBuffer) fill(src io.Reader) error {
-	if b.data == nil {
-		b.data = make([]byte, b.size)
+// moveTo puts the unread bytes into other memory, which has room for them.
+func (b *readBuffer) moveTo(mem *buffer) {
+	n := copy(mem.b, b.unread())
+	giveBackLarge(b.mem)
+	b.mem, b.start, b.end = mem, 0, n
+}
+
+// drop forgets what is unread.
+func (b *readBuffer) drop() {
+	if b.mem != nil {
+		giveBackLarge(b.mem)
 	}
-	if len(b.data)-b.end < minReadBuffer {
-		b.end = copy(b.data, b.unread())
-		b.start = 0
+	b.mem, b.start, b.end = nil, 0, 0
+}
+
+// borrowLarge is borrow of any size: beyond the pools' it allocates.
+func borrowLarge(n int) *buffer {
+	if n <= maxBuffer {
+		return borrow(n)
 	}
-	n, err := src.Read(b.data[b.end:])
-	b.end += n
-	if n > 0 {
-		return nil // an error that came with bytes comes again
+	return &buffer{b: make([]byte, n)}
+}
+
+func giveBackLarge(p *buffer) {
+	if len(p.b) <= maxBuffer {
+		giveBack(p)
 	}
-	if err == nil {
-		return io.ErrNoProgress
-	}
-	return err
 }

@@ -39,7 +39,7 @@ func giveBack(p *buffer) {
 // overwrite makes borrowed memory useless for who still looks at it, in builds
 // with the race detector.
 func overwrite(b []byte) {
-	if poisonBuffers {
+	if raceEnabled {
 		for i := range b {
 			b[i] = poison
 		}

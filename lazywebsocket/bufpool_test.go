@@ -28,7 +28,7 @@ func TestGiveBackPoisons(t *testing.T) {
 	kept := p.b // as a bug would keep it
 	giveBack(p)
 	want := byte('a')
-	if poisonBuffers {
+	if raceEnabled {
 		want = poison
 	}
 	if !bytes.Equal(kept, bytes.Repeat([]byte{want}, len(kept))) {

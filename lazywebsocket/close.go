@@ -166,8 +166,8 @@ func (c *Conn) sayGoodbye(code int, reason string, deadline time.Time) bool {
 	if c.w.closeSent.Swap(true) {
 		return true
 	}
-	f := frame{op: wsproto.Close, fin: true, now: true, payload: FormatCloseMessage(code, reason)}
-	return c.writeFrame(f, deadline) == nil
+	f := frame{op: wsproto.Close, fin: true, now: true, payload: FormatCloseMessage(code, reason), deadline: deadline}
+	return c.writeFrame(&f) == nil
 }
 
 // linger shuts the write side, reads what still comes, and closes.
@@ -222,8 +222,11 @@ func (c *Conn) awaitClose(src io.Reader, intact bool) bool {
 		}
 		r.buf.skip(n)
 		intact = err == nil
-		if n == 0 && intact && r.buf.fill(src) != nil {
-			return false
+		if n == 0 && intact {
+			if n, _ = src.Read(r.buf.space()); n == 0 {
+				return false
+			}
+			r.buf.filled(n)
 		}
 	}
 	return intact

@@ -2,7 +2,6 @@ package lazywebsocket
 
 import (
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,8 +55,9 @@ type Conn struct {
 	subprotocol string
 	role        wsproto.Role
 
-	r reader
-	w writer
+	src source
+	r   reader
+	w   writer
 
 	handlers  atomic.Pointer[handlers] // nil: the default behaviour for every control frame
 	keepalive *keepalive               // nil: off
@@ -84,7 +84,6 @@ type settings struct {
 }
 
 const (
-	defaultBufferSize   = 4096
 	defaultReadLimit    = 1 << 20
 	defaultMaxFragments = 1 << 17
 
@@ -96,9 +95,8 @@ const (
 // deadlines are cleared.
 func newConn(nc net.Conn, s settings) *Conn {
 	c := &Conn{nc: nc, subprotocol: s.subprotocol, role: s.role}
-	c.r.init(s)
-	c.w.size = orDefault(s.writeBufferSize, defaultBufferSize)
-	c.w.pool = s.writeBufferPool
+	c.r.init(s, c.src.init(nc))
+	c.w.initBuffers(s)
 	c.initHold(s.holdLimit)
 	if s.pingInterval > 0 {
 		c.startKeepalive(s.pingInterval, s.pongTimeout)
@@ -126,7 +124,7 @@ func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 // NetConn returns the connection beneath, never nil. Reading it after Conn has
 // read may miss bytes that Conn has buffered; writing to it between Conn's
 // frames breaks the protocol. It is for addresses, TLS state and socket
-// options. What Conn holds back is sent first.
+// options. What Conn holds back is sent first, if that takes no waiting.
 func (c *Conn) NetConn() net.Conn {
 	if c.w.hold.on.Load() {
 		c.flushSoon()
@@ -149,140 +147,6 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.deadlines.setRead(c
 // holds for what is written from then on, the rest of an open message too. A write that timed out
 // may have left a part of a frame: every later write returns the same error.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	c.deadlines.mu.Lock()
-	defer c.deadlines.mu.Unlock()
-	c.deadlines.write = t
+	c.deadlines.setWrite(t)
 	return nil
 }
-
-// deadlines owns the deadlines of the net.Conn: those of the application, and
-// the short ones that end a connection and that nothing may lengthen again.
-type deadlines struct {
-	mu         sync.Mutex
-	read       time.Time // the application's
-	write      time.Time // the application's
-	armed      time.Time // what the write in progress must end by
-	writeArmed bool      // the net.Conn has a write deadline
-	probing    bool      // the keepalive has interrupted it, to see what has left
-
-	readCancelled  bool // a context has ended a read, until it has returned
-	writeCancelled bool // a context has ended a write, until it has returned
-
-	// ending is set, under mu, when the end of the connection has begun: the
-	// application's deadlines no longer count.
-	ending atomic.Bool
-}
-
-func (d *deadlines) setRead(nc net.Conn, t time.Time) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.ending.Load() {
-		return &OpError{Op: "set read deadline", Err: net.ErrClosed}
-	}
-	d.read = t
-	if d.readCancelled {
-		return nil // restoreRead sets it
-	}
-	return nc.SetReadDeadline(t)
-}
-
-// interruptRead makes a blocked read return at once, until restoreRead.
-func (d *deadlines) interruptRead(nc net.Conn) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.ending.Load() {
-		return
-	}
-	d.readCancelled = true
-	_ = nc.SetReadDeadline(longAgo)
-}
-
-// restoreRead ends interruptRead.
-func (d *deadlines) restoreRead(nc net.Conn) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.readCancelled = false
-	if !d.ending.Load() {
-		_ = nc.SetReadDeadline(d.read)
-	}
-}
-
-// interruptWrite makes a blocked write return at once, until restoreWrite.
-func (d *deadlines) interruptWrite(nc net.Conn) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.ending.Load() {
-		return
-	}
-	d.writeCancelled, d.writeArmed = true, true
-	_ = nc.SetWriteDeadline(longAgo)
-}
-
-// restoreWrite ends interruptWrite. The next write replaces the deadline.
-func (d *deadlines) restoreWrite() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.writeCancelled = false
-}
-
-// forMessage returns the application's write deadline.
-func (d *deadlines) forMessage() time.Time {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.write
-}
-
-// armWrite prepares the net.Conn for a write that must end by t. A deadline
-// costs the runtime a timer, so that one is set only when it changes anything.
-func (d *deadlines) armWrite(nc net.Conn, t time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.armed, d.probing = t, false
-	if d.ending.Load() || d.writeCancelled || (t.IsZero() && !d.writeArmed) {
-		return
-	}
-	d.writeArmed = !t.IsZero()
-	_ = nc.SetWriteDeadline(t) // a connection that is closed says so in the write
-}
-
-// probe makes a blocked write return for a moment, so that the bytes that have
-// left are counted.
-func (d *deadlines) probe(nc net.Conn) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.ending.Load() || d.writeCancelled {
-		return
-	}
-	d.probing, d.writeArmed = true, true
-	_ = nc.SetWriteDeadline(longAgo)
-}
-
-// probed reports whether a write has failed for a probe only, and lets it go on.
-func (d *deadlines) probed(nc net.Conn) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.probing || d.ending.Load() || d.writeCancelled {
-		return false
-	}
-	d.probing = false
-	return nc.SetWriteDeadline(d.armed) == nil
-}
-
-// end takes the deadlines away from the application: a blocked read returns at
-// once, a blocked write by t. It returns false when that was done before.
-func (d *deadlines) end(nc net.Conn, t time.Time) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.ending.Swap(true) {
-		return false
-	}
-	_ = nc.SetReadDeadline(longAgo)
-	_ = nc.SetWriteDeadline(t)
-	return true
-}
-
-// ended reports whether the end of the connection has begun.
-func (d *deadlines) ended() bool { return d.ending.Load() }
-
-// longAgo is a deadline that has passed in every clock, a synctest bubble's too.
-var longAgo = time.Unix(1, 0)

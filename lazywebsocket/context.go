@@ -72,39 +72,46 @@ func (c *Conn) WriteMessageContext(ctx context.Context, messageType int, data []
 	if err := ctx.Err(); err != nil {
 		return writeError(err)
 	}
-	e := entrant{ctx: ctx, deadline: c.deadlines.forMessage(), message: true}
-	return c.writeMessage(e, messageType, data)
+	return c.writeMessage(ctx, messageType, data)
 }
 
 // writeFrameContext is writeFrame that ends when ctx does; ctx may be nil.
 // Inside the write gate.
-func (c *Conn) writeFrameContext(e entrant, f frame) error {
-	if e.ctx == nil || e.ctx.Done() == nil {
-		return c.writeFrame(f, e.deadline)
+func (c *Conn) writeFrameContext(ctx context.Context, f *frame) error {
+	if ctx == nil || ctx.Done() == nil {
+		return c.writeFrame(f)
 	}
-	if c.holdFrame(f, e.deadline) {
+	if c.holdFrame(f) {
 		return nil
 	}
+	return c.writeFrameUntil(ctx, f)
+}
+
+// writeFrameUntil is writeFrameContext for a context that can end.
+func (c *Conn) writeFrameUntil(ctx context.Context, f *frame) error {
 	interrupted := make(chan struct{})
-	cancel := context.AfterFunc(e.ctx, func() {
+	cancel := context.AfterFunc(ctx, func() {
 		c.deadlines.interruptWrite(c.nc)
 		close(interrupted)
 	})
-	n, err := c.sendAlone(f, e.deadline)
+	n, err := c.sendAlone(f)
 	cancelled := !cancel()
 	if cancelled {
 		<-interrupted
 		c.deadlines.restoreWrite()
 	}
+	_, held := err.(*OpError) //nolint:errorlint // what is held could not leave
 	switch {
 	case err == nil:
 		return nil
+	case !cancelled && held:
+		return err
 	case !cancelled:
 		return c.writeFailed(err)
-	case n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !c.overTLS():
-		return writeError(e.ctx.Err()) // nothing has left
+	case n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !c.overTLS() && c.w.failure.Load() == nil:
+		return writeError(ctx.Err()) // nothing has left
 	}
-	err = c.writeFailed(e.ctx.Err())
+	err = c.writeFailed(ctx.Err())
 	c.abort()
 	return err
 }

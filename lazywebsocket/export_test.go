@@ -6,14 +6,19 @@ import "unsafe"
 const SizeofConn = unsafe.Sizeof(Conn{})
 
 // PoisonBuffers says whether buffers are overwritten when they are given back.
-const PoisonBuffers = poisonBuffers
+const PoisonBuffers = raceEnabled
 
 // Poison is the byte that they are overwritten with.
 const Poison = poison
 
 // ReadBuffered returns the size of the read buffer that the connection holds.
 // The connection must not be reading.
-func (c *Conn) ReadBuffered() int { return cap(c.r.buf.data) }
+func (c *Conn) ReadBuffered() int {
+	if c.r.buf.mem == nil {
+		return 0
+	}
+	return len(c.r.buf.mem.b)
+}
 
 // occupied reports whether somebody is inside.
 func (g *gate) occupied() bool {

@@ -46,12 +46,28 @@ const streamWait = 10 * time.Second
 // tryEnter enters if nobody is inside.
 func (g *gate) tryEnter() bool {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.busy {
-		return false
-	}
+	free := !g.busy
 	g.busy = true
-	return true
+	g.mu.Unlock()
+	return free
+}
+
+// tryBegin is tryEnter for who may want to begin a message.
+func (g *gate) tryBegin(message bool) bool {
+	g.mu.Lock()
+	free := !g.busy && (!message || !g.stream)
+	if free {
+		g.busy = true
+	}
+	g.mu.Unlock()
+	return free
+}
+
+// enterAlways enters, however long that takes.
+func (g *gate) enterAlways() {
+	if !g.tryEnter() {
+		_ = g.enter(entrant{}) // waits without limit, so that it cannot fail
+	}
 }
 
 // tryEnterOrOwe enters if nobody is inside. Otherwise whoever is inside owes what

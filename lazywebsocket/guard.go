@@ -15,14 +15,23 @@ const guardTick = time.Millisecond
 // would cost more than holding gains.
 type guardian struct {
 	mu      sync.Mutex
-	timer   *time.Timer // nil before the first tick
+	timer   *time.Timer
 	ticking bool
 	fresh   []*Conn // held something since the latest tick
 	due     []*Conn // before that
 	spare   []*Conn // empty, for the next tick
 }
 
-var guard guardian
+var guard = newGuardian()
+
+// newGuardian makes the timer, which belongs to no bubble of testing/synctest
+// then, whoever holds something first.
+func newGuardian() *guardian {
+	g := new(guardian)
+	g.timer = time.AfterFunc(time.Hour, g.tick)
+	g.timer.Stop()
+	return g
+}
 
 // callGuard makes sure that what is held leaves within two ticks.
 func (c *Conn) callGuard() {
@@ -41,15 +50,6 @@ func (g *guardian) add(c *Conn) {
 	g.fresh = append(g.fresh, c)
 	if !g.ticking {
 		g.ticking = true
-		g.arm()
-	}
-}
-
-// arm sets the next tick. mu is held.
-func (g *guardian) arm() {
-	if g.timer == nil {
-		g.timer = time.AfterFunc(guardTick, g.tick)
-	} else {
 		g.timer.Reset(guardTick)
 	}
 }
@@ -60,7 +60,7 @@ func (g *guardian) tick() {
 	due := g.due
 	g.due, g.fresh, g.spare = g.fresh, g.spare, nil
 	if g.ticking = len(due)+len(g.due) > 0; g.ticking {
-		g.arm()
+		g.timer.Reset(guardTick)
 	}
 	g.mu.Unlock()
 	for _, c := range due {
@@ -100,22 +100,9 @@ func (c *Conn) flushSoon() {
 	if !c.w.gate.tryEnterOrOwe() {
 		return
 	}
-	if len(c.w.hold.bytes()) == 0 || c.tryFlush() {
+	if c.tryFlush() {
 		c.leaveWrite()
-		return
+	} else {
+		go c.flushAndLeave()
 	}
-	go func() {
-		_ = c.flushInside() // its failure is the next write's
-		c.leaveWrite()
-	}()
-}
-
-// tryFlush sends what is held if that takes no waiting, and reports whether
-// nothing is held any more. Inside the write gate.
-func (c *Conn) tryFlush() bool {
-	if c.writable() != nil {
-		c.w.hold.drop()
-		return true
-	}
-	return false
 }

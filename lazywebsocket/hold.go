@@ -70,6 +70,10 @@ func isSocket(nc net.Conn) bool {
 
 // delivered notes that a message was read to its end. Reader goroutine only.
 func (c *Conn) delivered() {
+	c.r.buf.settle()
+	if c.src.record != nil {
+		c.src.record.begun = false // most records end with a message
+	}
 	h := &c.w.hold
 	if h.on.Load() {
 		h.messages++
@@ -82,14 +86,17 @@ func (c *Conn) delivered() {
 	}
 }
 
-// holdFrame keeps f back if that is wanted and there is room. Inside the write
-// gate.
-func (c *Conn) holdFrame(f frame, deadline time.Time) bool {
+// holdFrame keeps f back if that is wanted, there is room, and time. Inside the
+// write gate.
+func (c *Conn) holdFrame(f *frame) bool {
 	h := &c.w.hold
 	if f.now || !h.on.Load() || len(h.bytes())+f.size() > h.limit {
 		return false
 	}
-	c.keep(f, deadline)
+	if !f.deadline.IsZero() && time.Until(f.deadline) < 2*guardTick {
+		return false // the guard could come too late
+	}
+	c.keep(f)
 	h.frames.Add(1)
 	if !h.guarded.Swap(true) {
 		c.callGuard()
@@ -99,7 +106,7 @@ func (c *Conn) holdFrame(f frame, deadline time.Time) bool {
 
 // keep appends f to what is held. Inside the write gate; there is room for it
 // below maxBuffer.
-func (c *Conn) keep(f frame, deadline time.Time) {
+func (c *Conn) keep(f *frame) {
 	h := &c.w.hold
 	if h.kept == nil {
 		h.kept = new(kept)
@@ -117,7 +124,7 @@ func (c *Conn) keep(f frame, deadline time.Time) {
 		k.buf = larger
 	}
 	k.n = len(c.appendFrame(k.buf.b[:k.n], f))
-	k.deadline = earliest(k.deadline, deadline)
+	k.deadline = earliest(k.deadline, f.deadline)
 }
 
 // earliest returns the earlier of two deadlines; zero is none.
@@ -138,10 +145,11 @@ func (c *Conn) sendHeld(deadline time.Time) error {
 		return nil
 	}
 	k := c.w.hold.kept
-	c.deadlines.armWrite(c.nc, earliest(k.deadline, deadline))
+	by := earliest(k.deadline, deadline)
+	c.deadlines.armWrite(c.nc, by)
 	n, err := c.writeOut(b)
 	k.start += n
-	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) && !passed(k.deadline) && !c.overTLS() {
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.overTLS() && (by != k.deadline || c.deadlines.interrupted()) {
 		return writeError(err)
 	}
 	c.w.hold.drop()
@@ -149,10 +157,6 @@ func (c *Conn) sendHeld(deadline time.Time) error {
 		return c.writeFailed(err)
 	}
 	return nil
-}
-
-func passed(deadline time.Time) bool {
-	return !deadline.IsZero() && !time.Now().Before(deadline)
 }
 
 // drop forgets what is held: it has left, or nothing can leave any more.
@@ -163,33 +167,67 @@ func (h *hold) drop() {
 	}
 }
 
-// flushInside writes what is held; a failure is that of the writing direction.
-// Inside the write gate.
-func (c *Conn) flushInside() error {
-	if len(c.w.hold.bytes()) == 0 {
-		return nil
-	}
-	if err := c.writable(); err != nil {
+// flushInside writes what is held, by the deadline or those of the frames. That
+// the end of the connection has begun changes nothing: those who wrote it were
+// told that it is on its way. Inside the write gate.
+func (c *Conn) flushInside(deadline time.Time) error {
+	if failure := c.w.failure.Load(); failure != nil {
 		c.w.hold.drop()
-		return err
+		return *failure
 	}
-	return c.sendHeld(time.Time{})
+	return c.sendHeld(deadline)
 }
 
-// leaveWrite leaves the write gate, and does before what others have left to do.
+// tryFlush sends what is held if that takes no waiting, and reports whether
+// nothing is held any more. Inside the write gate.
+func (c *Conn) tryFlush() bool {
+	b := c.w.hold.bytes()
+	if len(b) == 0 || c.w.failure.Load() != nil {
+		c.w.hold.drop()
+		return true
+	}
+	if c.src.socket == nil {
+		return false
+	}
+	k := c.w.hold.kept
+	c.deadlines.armWrite(c.nc, k.deadline)
+	n, err := c.src.socket.write(c.nc, b, true, &c.w.writes)
+	k.start += n
+	switch {
+	case err == nil && n < len(b), err != nil && c.deadlines.probed(c.nc):
+		return false
+	case err != nil:
+		_ = c.writeFailed(err)
+	}
+	c.w.hold.drop()
+	return true
+}
+
+// leaveWrite leaves the write gate, and does before what others have left to do,
+// as far as that takes no waiting.
 func (c *Conn) leaveWrite() {
 	for c.w.gate.leave() {
-		_ = c.flushInside() // its failure is the next write's
+		if !c.tryFlush() {
+			go c.flushAndLeave()
+			return
+		}
 	}
+}
+
+// flushAndLeave sends what is held, however long that takes, and leaves the gate.
+func (c *Conn) flushAndLeave() {
+	_ = c.flushInside(time.Time{}) // its failure is the next write's
+	c.leaveWrite()
 }
 
 // Flush sends what is held back (see Upgrader.HoldLimit) at once. It waits for
 // its turn like a write, and returns the error of a held message that could not
 // be sent, as every later write does.
 func (c *Conn) Flush() error {
-	if err := c.enterWrite(entrant{deadline: c.deadlines.forMessage()}); err != nil {
+	deadline := c.deadlines.forMessage()
+	if err := c.enterWrite(entrant{deadline: deadline}); err != nil {
 		return err
 	}
 	defer c.leaveWrite()
-	return c.flushInside()
+	return c.flushInside(deadline)
 }

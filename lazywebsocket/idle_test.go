@@ -2,9 +2,11 @@ package lazywebsocket_test
 
 import (
 	"bufio"
+	"io"
 	"net"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -21,6 +23,7 @@ import (
 //	message   the handler upgrades and waits in ReadMessage
 //	append    the same in AppendMessage with a buffer of 512 bytes
 //	returned  the handler returns, and a goroutine of its own waits in ReadMessage
+//	echoed    the same, after it has answered a message
 func BenchmarkIdle(b *testing.B) {
 	var u lazywebsocket.Upgrader
 	for name, handle := range map[string]http.HandlerFunc{
@@ -52,6 +55,11 @@ func BenchmarkIdle(b *testing.B) {
 					_, _, _ = conn.ReadMessage()
 					_ = conn.Close()
 				}()
+			}
+		},
+		"echoed": func(w http.ResponseWriter, r *http.Request) {
+			if conn, err := u.Upgrade(w, r, nil); err == nil {
+				go echoOn(conn)
 			}
 		},
 	} {
@@ -89,6 +97,12 @@ func benchmarkIdle(b *testing.B, handle http.HandlerFunc) {
 				head += string(one[:])
 			}
 		}
+		if strings.HasSuffix(b.Name(), "echoed") {
+			_, err := c.Write([]byte("\x81\x82\x00\x00\x00\x00hi"))
+			must(b, err)
+			_, err = io.ReadFull(c, make([]byte, 4))
+			must(b, err)
+		}
 		clients = append(clients, c)
 	}
 	after := memory()
@@ -100,6 +114,19 @@ func benchmarkIdle(b *testing.B, handle http.HandlerFunc) {
 	}
 	_ = l.Close()
 	waiting.Wait()
+}
+
+// echoOn answers every message, with memory of its own.
+func echoOn(conn *lazywebsocket.Conn) {
+	var buf []byte
+	for {
+		messageType, data, err := conn.AppendMessage(buf[:0])
+		if err != nil || conn.WriteMessage(messageType, data) != nil {
+			_ = conn.Close()
+			return
+		}
+		buf = data
+	}
 }
 
 // accept is the server of the case "socket".

@@ -65,7 +65,7 @@ func (c *Conn) WritePreparedMessage(pm *PreparedMessage) error {
 			wire, packed = form, true
 		}
 	}
-	if err := c.writeFrame(frame{wire: true, payload: wire}, deadline); err != nil {
+	if err := c.writeFrame(&frame{wire: true, payload: wire, deadline: deadline}); err != nil {
 		return err
 	}
 	if packed {

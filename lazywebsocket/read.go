@@ -3,7 +3,6 @@ package lazywebsocket
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"sync/atomic"
 
@@ -43,7 +42,7 @@ type reader struct {
 	reads atomic.Uint32   // reads of the network that brought bytes: signs of life
 }
 
-func (r *reader) init(s settings) {
+func (r *reader) init(s settings, bufferSize int) {
 	r.dec.Role = s.role
 	r.dec.MaxFragments = s.maxFragments
 	if s.maxFragments == 0 {
@@ -53,7 +52,7 @@ func (r *reader) init(s settings) {
 	if s.readLimit == 0 {
 		r.limit.Store(defaultReadLimit)
 	}
-	r.buf.init(orDefault(s.readBufferSize, defaultBufferSize), s.received)
+	r.buf.init(orDefault(s.readBufferSize, bufferSize), s.received)
 }
 
 // SetReadLimit sets the largest message in bytes that a read accepts, from the
@@ -78,9 +77,25 @@ func (c *Conn) SetReadLimit(limit int64) { c.r.limit.Store(limit) }
 // network, a deadline, our own Close: net.ErrClosed), and what a handler
 // returned.
 func (c *Conn) AppendMessage(dst []byte) (messageType int, data []byte, err error) {
-	_ = c.r.gate.enter(entrant{}) // waits without limit, so that it cannot fail
+	c.r.gate.enterAlways()
 	defer c.r.gate.leave()
+	if err := c.await(); err != nil {
+		return noMessage, dst, err
+	}
 	return c.appendMessage(dst)
+}
+
+// await waits for bytes between two messages. A connection spends its life here,
+// so that it waits close to the bottom of its goroutine's stack: with all of the
+// reader's frames above it, 2 KiB of stack would not do.
+func (c *Conn) await() error {
+	between := c.r.err == nil && !c.r.begun && !c.messageOpen()
+	if between && len(c.r.buf.unread()) == 0 {
+		if err := c.fill(); err != nil {
+			return c.stopped(err)
+		}
+	}
+	return nil
 }
 
 // ReadMessage reads the next message into new memory, which is the caller's.
@@ -284,14 +299,12 @@ func (c *Conn) appendPayload(dst []byte, start int) ([]byte, error) {
 // readPayload reads the current frame's payload past the empty buffer into p.
 func (c *Conn) readPayload(p []byte) (int, error) {
 	c.beforeWait()
+	c.r.buf.drop()
 	c.r.reads.Add(1)
-	n, err := c.nc.Read(p[:min(int64(len(p)), c.r.dec.Remaining())])
+	n, err := c.receiveInto(p[:min(int64(len(p)), c.r.dec.Remaining())])
 	c.r.reads.Add(1)
 	if n == 0 {
-		if err == nil {
-			err = io.ErrNoProgress
-		}
-		return 0, networkError{err}
+		return 0, err
 	}
 	return n, c.r.dec.Payload(p[:n])
 }
@@ -300,12 +313,14 @@ func (c *Conn) readPayload(p []byte) (int, error) {
 func (c *Conn) fill() error {
 	c.beforeWait()
 	c.r.reads.Add(1)
-	err := c.r.buf.fill(c.nc)
-	c.r.reads.Add(1)
-	if err != nil {
-		return networkError{err}
+	var err error
+	if c.src.socket != nil {
+		err = c.src.socket.receive(c.nc, &c.r.buf)
+	} else {
+		err = c.receive()
 	}
-	return nil
+	c.r.reads.Add(1)
+	return err
 }
 
 // readFailed makes err the failure of the reading direction and returns what
@@ -330,6 +345,6 @@ func (c *Conn) readFailed(err error) error {
 		return r.err // linger goes on from where the buffer stands
 	}
 	r.lost = true
-	r.buf.data, r.buf.start, r.buf.end = nil, 0, 0
+	r.buf.drop()
 	return r.err
 }

@@ -13,8 +13,11 @@ import (
 // as the first bad byte has arrived. The errors are those of AppendMessage; a
 // program breaks out of its loop on the first.
 func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
-	_ = c.r.gate.enter(entrant{})
+	c.r.gate.enterAlways()
 	defer c.r.gate.leave()
+	if err := c.await(); err != nil {
+		return noMessage, nil, err
+	}
 	if err := c.begin(); err != nil {
 		return noMessage, nil, err
 	}
@@ -44,7 +47,7 @@ func (m *messageReader) endIf(end bool) {
 // io.ErrUnexpectedEOF, or the error that reading has failed with.
 func (m *messageReader) Read(p []byte) (int, error) {
 	c := m.c
-	_ = c.r.gate.enter(entrant{})
+	c.r.gate.enterAlways()
 	defer c.r.gate.leave()
 	switch {
 	case m.done:

@@ -1,6 +1,7 @@
 package lazywebsocket
 
 import (
+	"context"
 	crand "crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -21,12 +22,11 @@ type writer struct {
 
 	deflate *deflate // nil: compression was not negotiated
 
-	size int        // of the buffers of NextWriter
-	pool BufferPool // the application's, or nil
+	hold   hold
+	custom *writeBuffers            // nil: the default ones
+	stream atomic.Pointer[stream]   // nil before the first NextWriter
+	pong   atomic.Pointer[pongSlot] // nil before the first ping
 
-	stream    stream
-	hold      hold
-	pong      pongSlot
 	closeSent atomic.Bool   // a Close frame was written, or begun
 	writes    atomic.Uint32 // writes of the network that took bytes: signs of life
 }
@@ -44,26 +44,45 @@ type writer struct {
 // wrong message type. A write that reached the network and failed is final:
 // every later write returns the same error.
 func (c *Conn) WriteMessage(messageType int, data []byte) error {
-	deadline := c.deadlines.forMessage()
+	if isData(messageType) {
+		return c.writeMessage(noContext, messageType, data)
+	}
 	if isControl(messageType) {
-		return c.WriteControl(messageType, data, deadline)
+		return c.WriteControl(messageType, data, c.deadlines.forMessage())
 	}
-	if !isData(messageType) {
-		return writeError(errMessageType)
-	}
-	return c.writeMessage(entrant{deadline: deadline, message: true}, messageType, data)
+	return writeError(errMessageType)
 }
 
+// noContext is the context of a call that has none.
+var noContext context.Context
+
 // writeMessage writes a data message of one frame.
-func (c *Conn) writeMessage(e entrant, messageType int, data []byte) error {
-	if err := c.enterWrite(e); err != nil {
+func (c *Conn) writeMessage(ctx context.Context, messageType int, data []byte) error {
+	f := frame{op: wsproto.Opcode(messageType), fin: true, payload: data} //nolint:gosec // 1 or 2
+	f.deadline = c.deadlines.forMessage()
+	err := c.enterWrite(entrant{ctx: ctx, deadline: f.deadline, message: true})
+	if err != nil {
 		return err
 	}
-	defer c.leaveWrite()
-	f := frame{op: wsproto.Opcode(messageType), fin: true, payload: data} //nolint:gosec // 1 or 2
-	packed := c.pack(&f)
+	switch {
+	case c.w.deflate != nil:
+		err = c.writePacked(ctx, &f)
+	case ctx != nil:
+		err = c.writeFrameContext(ctx, &f)
+	default:
+		err = c.writeFrame(&f)
+	}
+	c.leaveWrite()
+	return err
+}
+
+// writePacked writes the only frame of a message, compressed if that is wanted
+// and makes it smaller. Inside the gate.
+func (c *Conn) writePacked(ctx context.Context, f *frame) error {
+	data := f.payload
+	packed := c.pack(f)
 	defer packed.giveBack()
-	err := c.writeFrameContext(e, f)
+	err := c.writeFrameContext(ctx, f)
 	if err == nil && packed != nil {
 		c.w.deflate.out.Sent(data, true)
 	}
@@ -81,11 +100,13 @@ func isData(messageType int) bool {
 // enterWrite enters the gate; if the error is nil the caller may write, and then
 // leaves. An error from here has written nothing.
 func (c *Conn) enterWrite(e entrant) error {
-	if err := c.w.gate.enter(e); err != nil {
-		if c.deadlines.ended() {
-			return ErrCloseSent
+	if !c.w.gate.tryBegin(e.message) {
+		if err := c.w.gate.enter(e); err != nil {
+			if c.deadlines.ended() {
+				return ErrCloseSent
+			}
+			return writeError(err)
 		}
-		return writeError(err)
 	}
 	err := c.writable()
 	switch {
@@ -120,13 +141,15 @@ type frame struct {
 	wire    bool // the payload is a whole frame of a server, header and all
 	now     bool // is not held, and takes what is held along
 	payload []byte
+
+	deadline time.Time // it must have left by then; zero: no limit
 }
 
 // size bounds what the frame takes on the wire.
 func (f *frame) size() int { return wsproto.MaxHeaderSize + len(f.payload) }
 
 // header returns the frame's header, with a fresh key where it needs one.
-func (c *Conn) header(f frame) wsproto.Header {
+func (c *Conn) header(f *frame) wsproto.Header {
 	h := wsproto.Header{Fin: f.fin, RSV: f.rsv, Opcode: f.op, Length: int64(len(f.payload))}
 	if c.role == wsproto.Client {
 		h.Masked, h.Key = true, newMaskKey()
@@ -135,7 +158,7 @@ func (c *Conn) header(f frame) wsproto.Header {
 }
 
 // appendFrame appends the whole frame.
-func (c *Conn) appendFrame(b []byte, f frame) []byte {
+func (c *Conn) appendFrame(b []byte, f *frame) []byte {
 	if f.wire {
 		return append(b, f.payload...)
 	}
@@ -151,20 +174,23 @@ func (c *Conn) appendFrame(b []byte, f frame) []byte {
 
 // writeFrame writes one frame, or holds it. Inside the gate. The first failure is
 // kept: the peer may have a part of a frame, behind which nothing makes sense.
-func (c *Conn) writeFrame(f frame, deadline time.Time) error {
-	if c.holdFrame(f, deadline) {
+func (c *Conn) writeFrame(f *frame) error {
+	if c.holdFrame(f) {
 		return nil
 	}
 	if len(c.w.hold.bytes()) > 0 {
 		if len(c.w.hold.bytes())+f.size() <= maxBuffer {
-			c.keep(f, deadline)
+			c.keep(f)
 			return c.sendHeld(time.Time{})
 		}
-		if err := c.sendHeld(deadline); err != nil {
+		if err := c.sendHeld(f.deadline); err != nil {
 			return err
 		}
+		if c.holdFrame(f) {
+			return nil
+		}
 	}
-	if _, err := c.sendFrame(f, deadline); err != nil {
+	if _, err := c.sendFrame(f); err != nil {
 		return c.writeFailed(err)
 	}
 	return nil
@@ -175,10 +201,11 @@ func (c *Conn) writeFrame(f frame, deadline time.Time) error {
 // failure of the application's connection.
 func (c *Conn) writeOwn(op wsproto.Opcode, payload []byte, deadline time.Time) error {
 	f := frame{op: op, fin: true, payload: payload}
-	if c.holdFrame(f, time.Time{}) {
+	if c.holdFrame(&f) {
 		return nil
 	}
-	n, err := c.sendAlone(f, deadline)
+	f.deadline = deadline
+	n, err := c.sendAlone(&f)
 	switch {
 	case err == nil:
 		return nil
@@ -190,16 +217,16 @@ func (c *Conn) writeOwn(op wsproto.Opcode, payload []byte, deadline time.Time) e
 
 // sendAlone sends what is held and then the frame, and returns how many bytes of
 // it have left.
-func (c *Conn) sendAlone(f frame, deadline time.Time) (int, error) {
-	if err := c.sendHeld(deadline); err != nil {
+func (c *Conn) sendAlone(f *frame) (int, error) {
+	if err := c.sendHeld(f.deadline); err != nil {
 		return 0, err
 	}
-	return c.sendFrame(f, deadline)
+	return c.sendFrame(f)
 }
 
 // sendFrame writes one frame and returns how many bytes of it have left.
-func (c *Conn) sendFrame(f frame, deadline time.Time) (int, error) {
-	c.deadlines.armWrite(c.nc, deadline)
+func (c *Conn) sendFrame(f *frame) (int, error) {
+	c.deadlines.armWrite(c.nc, f.deadline)
 	switch {
 	case f.wire:
 		return c.writeLarge(f.payload)
@@ -255,16 +282,16 @@ func (c *Conn) writeLarge(payload []byte) (sent int, err error) {
 
 // writeOut writes to the network, and counts what the peer takes as progress.
 func (c *Conn) writeOut(b []byte) (sent int, err error) {
-	for {
-		n, err := c.nc.Write(b[sent:])
-		sent += n
-		if n > 0 {
-			c.w.writes.Add(1)
-		}
-		if err == nil || !c.deadlines.probed(c.nc) {
-			return sent, err
-		}
+	if c.src.socket != nil {
+		sent, err = c.src.socket.write(c.nc, b, false, &c.w.writes)
+	} else if sent, err = c.nc.Write(b); sent > 0 {
+		c.w.writes.Add(1)
 	}
+	if err != nil && c.deadlines.probed(c.nc) {
+		n, err := c.writeOut(b[sent:])
+		return sent + n, err
+	}
+	return sent, err
 }
 
 // writeFailed makes err the failure of the writing direction, unless it has one,
@@ -275,7 +302,12 @@ func (c *Conn) writeFailed(err error) error {
 	return err
 }
 
-func writeError(err error) error { return &OpError{Op: "write", Err: err} }
+func writeError(err error) error {
+	if ours, ok := err.(*OpError); ok { //nolint:errorlint // made here, and not to be made twice
+		return ours
+	}
+	return &OpError{Op: "write", Err: err}
+}
 
 // newMaskKey returns an unpredictable masking key (RFC 6455, 5.3 and 10.3). It
 // comes from ChaCha8 generators that are seeded by the operating system: as

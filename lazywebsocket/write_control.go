@@ -59,11 +59,11 @@ func (c *Conn) writeControl(e entrant, messageType int, data []byte) error {
 		c.w.closeSent.Store(true)
 		c.w.gate.setStream(false) // no message can follow: who waits for one hears of it
 	}
-	f := frame{op: wsproto.Opcode(messageType), fin: true, payload: data} //nolint:gosec // 8 to 10
+	f := frame{op: wsproto.Opcode(messageType), fin: true, payload: data, deadline: e.deadline} //nolint:gosec // 8 to 10
 	// Sent at once, but for a handler's reply: of a flood of pings each would cost
 	// a write.
 	f.now = messageType == CloseMessage || !c.r.handling.Load()
-	return c.writeFrameContext(e, f)
+	return c.writeFrameContext(e.ctx, &f)
 }
 
 // FormatCloseMessage returns the payload of a Close frame in new memory: the
@@ -88,11 +88,12 @@ func (c *Conn) replyClose(code int) {
 // those have written who wait already. The reader does not wait for a writer,
 // and no writer waits for a pong.
 func (c *Conn) replyPong(payload []byte) {
-	c.w.pong.put(payload)
+	pong := lazily(&c.w.pong)
+	pong.put(payload)
 	if c.w.gate.tryEnter() {
 		c.writePong()
 		c.leaveWrite()
-	} else if !c.w.pong.carried.Swap(true) {
+	} else if !pong.carried.Swap(true) {
 		go c.carryPong()
 	}
 }
@@ -101,13 +102,14 @@ func (c *Conn) replyPong(payload []byte) {
 // at most; it ends with the pings, or with the connection, whose end lets
 // everybody in who waits.
 func (c *Conn) carryPong() {
+	pong := c.w.pong.Load()
 	for {
 		_ = c.w.gate.enter(entrant{}) // waits without limit, so that it cannot fail
 		c.writePong()
 		c.leaveWrite()
-		c.w.pong.carried.Store(false)
+		pong.carried.Store(false)
 		// A ping that came in between has seen that somebody carries.
-		if !c.w.pong.waiting.Load() || c.w.pong.carried.Swap(true) {
+		if !pong.waiting.Load() || pong.carried.Swap(true) {
 			return
 		}
 	}
@@ -115,7 +117,7 @@ func (c *Conn) carryPong() {
 
 // writePong writes the pong that waits. Inside the gate.
 func (c *Conn) writePong() {
-	if payload, ok := c.w.pong.take(); ok && c.writable() == nil {
+	if payload, ok := c.w.pong.Load().take(); ok && c.writable() == nil {
 		_ = c.writeOwn(wsproto.Pong, payload, time.Now().Add(pongWait))
 	}
 }

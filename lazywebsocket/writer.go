@@ -3,6 +3,7 @@ package lazywebsocket
 import (
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"golazy.dev/lazywebsocket/internal/wsproto"
 )
@@ -35,7 +36,7 @@ type stream struct {
 // at most 125 bytes, when the writer is closed. The writer implements
 // io.StringWriter and io.ReaderFrom. The errors are those of WriteMessage.
 func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
-	s := &c.w.stream
+	s := lazily(&c.w.stream)
 	deadline := c.deadlines.forMessage()
 	if err := s.gate.enter(entrant{deadline: deadline}); err != nil {
 		return nil, writeError(err)
@@ -74,9 +75,9 @@ type messageWriter struct {
 }
 
 // enter waits for a NextWriter that is about to close this writer, at most.
-func (w *messageWriter) enter() { _ = w.c.w.stream.gate.enter(entrant{}) }
+func (w *messageWriter) enter() { _ = w.c.w.stream.Load().gate.enter(entrant{}) }
 
-func (w *messageWriter) leave() { w.c.w.stream.gate.leave() }
+func (w *messageWriter) leave() { w.c.w.stream.Load().gate.leave() }
 
 // Write adds p to the message. P is not kept.
 func (w *messageWriter) Write(p []byte) (int, error) {
@@ -106,7 +107,7 @@ func (w *messageWriter) WriteString(s string) (int, error) {
 // ReadFrom adds what r has, until io.EOF. The message is not held up for others
 // while r is waited for.
 func (w *messageWriter) ReadFrom(r io.Reader) (int64, error) {
-	piece := borrow(w.c.w.size)
+	piece := borrow(w.c.w.size())
 	defer giveBack(piece)
 	var total int64
 	for {
@@ -139,7 +140,7 @@ func (w *messageWriter) write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	total := len(p)
-	if total >= w.c.w.size && !isControl(w.messageType) {
+	if total >= w.c.w.size() && !isControl(w.messageType) {
 		// As large as the buffer: it goes out as a frame of its own, uncopied.
 		if err := w.flush(false); err != nil {
 			return 0, err
@@ -212,11 +213,12 @@ func (w *messageWriter) frame(fin bool, p []byte) error {
 		}
 		return w.fail(err)
 	}
-	f := frame{op: wsproto.Continuation, fin: fin, payload: p}
+	f := frame{op: wsproto.Continuation, fin: fin, payload: p, deadline: deadline}
 	if !w.begun {
 		f.op = wsproto.Opcode(w.messageType) //nolint:gosec // 1 or 2
 	}
 	packed := w.pack(&f)
+	begun := w.begun
 	w.begun = true
 	if fin {
 		c.w.gate.setStream(false)
@@ -224,7 +226,10 @@ func (w *messageWriter) frame(fin bool, p []byte) error {
 	}
 	defer c.leaveWrite()
 	defer packed.giveBack()
-	if err := c.writeFrame(f, deadline); err != nil {
+	if err := c.writeFrame(&f); err != nil {
+		if begun { // the rest of the message will not follow
+			c.w.failure.CompareAndSwap(nil, &err)
+		}
 		return w.fail(err)
 	}
 	if packed != nil {
@@ -241,7 +246,7 @@ func (w *messageWriter) pack(f *frame) *scratch {
 		return w.c.pack(f)
 	case !w.begun:
 		// A first frame that is not the last is of a message larger than the buffer.
-		w.compressed = w.c.compresses(max(len(f.payload), w.c.w.size))
+		w.compressed = w.c.compresses(max(len(f.payload), w.c.w.size()))
 	}
 	if !w.compressed {
 		return nil
@@ -273,8 +278,8 @@ func (w *messageWriter) fail(err error) error {
 		w.streaming = false
 		w.c.w.gate.endStream()
 	}
-	if w.c.w.stream.open == w {
-		w.c.w.stream.open = nil
+	if s := w.c.w.stream.Load(); s.open == w {
+		s.open = nil
 	}
 	if w.buf != nil {
 		w.c.returnWriteBuffer(w.buf)
@@ -283,29 +288,57 @@ func (w *messageWriter) fail(err error) error {
 	return err
 }
 
+// writeBuffers is what an application wants of the buffers of NextWriter.
+type writeBuffers struct {
+	size int
+	pool BufferPool // or nil
+}
+
+const defaultWriteBuffer = 4096
+
+func (w *writer) initBuffers(s settings) {
+	if size := orDefault(s.writeBufferSize, defaultWriteBuffer); size != defaultWriteBuffer || s.writeBufferPool != nil {
+		w.custom = &writeBuffers{size, s.writeBufferPool}
+	}
+}
+
+// size is that of the buffers of NextWriter.
+func (w *writer) size() int {
+	if w.custom == nil {
+		return defaultWriteBuffer
+	}
+	return w.custom.size
+}
+
 // borrowWriteBuffer returns a buffer of the configured size or more.
 func (c *Conn) borrowWriteBuffer() *buffer {
-	if c.w.pool == nil && c.w.size <= maxBuffer {
-		return borrow(c.w.size)
+	if c.w.custom == nil || c.w.custom.pool == nil {
+		return borrowLarge(c.w.size())
 	}
-	if c.w.pool == nil {
-		return &buffer{b: make([]byte, c.w.size)}
-	}
-	if b, ok := c.w.pool.Get().(*buffer); ok && b != nil && len(b.b) >= c.w.size {
+	if b, ok := c.w.custom.pool.Get().(*buffer); ok && b != nil && len(b.b) >= c.w.size() {
 		return b
 	}
-	return &buffer{b: make([]byte, max(c.w.size, minWriteBuffer))}
+	return &buffer{b: make([]byte, max(c.w.size(), minWriteBuffer))}
 }
 
 func (c *Conn) returnWriteBuffer(b *buffer) {
-	switch {
-	case c.w.pool != nil:
-		overwrite(b.b)
-		c.w.pool.Put(b)
-	case len(b.b) <= maxBuffer:
-		giveBack(b)
+	if c.w.custom == nil || c.w.custom.pool == nil {
+		giveBackLarge(b)
+		return
 	}
+	overwrite(b.b)
+	c.w.custom.pool.Put(b)
 }
 
 // minWriteBuffer holds a control payload, and the byte that is one too many.
 const minWriteBuffer = wsproto.MaxControlPayload + 1
+
+// lazily returns what p points to, which the first caller makes: few connections
+// need it.
+func lazily[T any](p *atomic.Pointer[T]) *T {
+	if v := p.Load(); v != nil {
+		return v
+	}
+	p.CompareAndSwap(nil, new(T))
+	return p.Load()
+}

@@ -1,6 +1,0 @@
-//go:build !race
-
-package lazywebsocket
-
-// poisonBuffers is off outside of builds with the race detector.
-const poisonBuffers = false

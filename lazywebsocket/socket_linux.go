@@ -1,0 +1,48 @@
+package lazywebsocket
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// maxDirect is the most bytes that a write hands to the kernel past Go's
+// scheduler, which must not wait for long copies.
+const maxDirect = 16 << 10
+
+// readSocket reads a non-blocking socket.
+func readSocket(fd uintptr, p []byte) (int, error) {
+	if raceEnabled || len(p) > maxBuffer {
+		return ignoringEINTR(func() (int, error) { return syscall.Read(int(fd), p) })
+	}
+	for {
+		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))) //nolint:gosec // the memory outlives the call
+		switch errno {
+		case 0:
+			return int(n), nil
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return 0, syscall.EAGAIN
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// writeSocket writes to a non-blocking socket.
+func writeSocket(fd uintptr, p []byte) (int, error) {
+	if raceEnabled || len(p) > maxDirect {
+		return ignoringEINTR(func() (int, error) { return syscall.Write(int(fd), p) })
+	}
+	for {
+		n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))) //nolint:gosec // the memory outlives the call
+		switch errno {
+		case 0:
+			return int(n), nil
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return 0, syscall.EAGAIN
+		default:
+			return 0, errno
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package lazywebsocket
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+)
+
+// source reads the net.Conn for a connection and holds no memory meanwhile, as
+// far as the net.Conn lets it. Reader goroutine only.
+type source struct {
+	socket *socket // a plain socket: bytes are fetched when they are there
+	record *record // TLS: the first byte of a record is waited for, the rest is there
+}
+
+// record is the record of TLS that is being read: a connection of TLS waits in a
+// read, which has to be given memory, and this byte is it.
+type record struct {
+	first [1]byte
+	begun bool // the first byte was read, and the others are likely to be there
+}
+
+const (
+	// defaultReadBuffer is borrowed where it is not held while waiting: one system
+	// call then brings all that waits, and its answers leave in one.
+	defaultReadBuffer = maxBuffer
+	// secureReadBuffer holds the largest record of TLS.
+	secureReadBuffer = 16 << 10
+	// heldReadBuffer is for a net.Conn of another kind, which has to be given the
+	// memory before it waits.
+	heldReadBuffer = 4 << 10
+)
+
+// init finds out what nc is, and returns the size of read buffer that suits it.
+func (s *source) init(nc net.Conn) (size int) {
+	if s.socket = newSocket(nc); s.socket != nil {
+		return defaultReadBuffer
+	}
+	if _, ok := nc.(*tls.Conn); ok {
+		s.record = new(record)
+		return secureReadBuffer
+	}
+	return heldReadBuffer
+}
+
+// receive waits for bytes and puts them into the read buffer, where the net.Conn
+// is not a plain socket.
+func (c *Conn) receive() error {
+	b := &c.r.buf
+	if c.src.record != nil && !c.src.record.begun && len(b.unread()) == 0 {
+		b.settle()
+		if n, err := c.nc.Read(c.src.record.first[:]); n == 0 {
+			return networkError{noBytes(err)}
+		}
+		c.src.record.begun = true
+		b.space()[0] = c.src.record.first[0]
+		b.filled(1)
+		return nil
+	}
+	if c.src.record != nil {
+		c.src.record.begun = false
+	}
+	n, err := c.nc.Read(b.space())
+	b.filled(n)
+	if n > 0 {
+		return nil // an error that came with bytes comes again
+	}
+	return networkError{noBytes(err)}
+}
+
+// receiveInto waits for bytes and puts them into p.
+func (c *Conn) receiveInto(p []byte) (int, error) {
+	if c.src.socket != nil {
+		return c.src.socket.read(c.nc, p)
+	}
+	n, err := c.nc.Read(p)
+	if n > 0 {
+		return n, nil // an error that came with bytes comes again
+	}
+	return 0, networkError{noBytes(err)}
+}
+
+// noBytes is the error of a read that brought nothing.
+func noBytes(err error) error {
+	if err == nil {
+		return io.ErrNoProgress
+	}
+	return err
+}
