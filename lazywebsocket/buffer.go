@@ -6,16 +6,19 @@ package lazywebsocket
 // Reader goroutine only.
 type readBuffer struct {
 	mem        *buffer // nil while nothing is unread and nobody fills it
-	start, end int     // mem.b[start:end] is unread
-	size       int     // that fill borrows
+	start, end int32   // mem.b[start:end] is unread
+	size       int32   // that space borrows
 }
+
+// maxReadBuffer bounds the size that an application can wish for.
+const maxReadBuffer = 1 << 30
 
 // init sets the size and takes a copy of what has arrived already.
 func (b *readBuffer) init(size int, received []byte) {
-	b.size = max(size, minReadBuffer)
+	b.size = int32(min(max(size, minReadBuffer), maxReadBuffer)) //nolint:gosec // bounded
 	if len(received) > 0 {
 		b.mem = borrowLarge(len(received))
-		b.end = copy(b.mem.b, received)
+		b.end = int32(copy(b.mem.b, received)) //nolint:gosec // what net/http had buffered
 	}
 }
 
@@ -28,7 +31,7 @@ func (b *readBuffer) unread() []byte {
 }
 
 // skip takes n bytes out of the buffer.
-func (b *readBuffer) skip(n int) { b.start += n }
+func (b *readBuffer) skip(n int) { b.start += int32(n) } //nolint:gosec // of unread
 
 // space returns room for bytes that have arrived, behind the unread ones: for a
 // header and a control frame at least, which is the most that a caller needs in
@@ -39,14 +42,14 @@ func (b *readBuffer) space() []byte {
 	}
 	switch {
 	case b.mem == nil:
-		b.mem, b.start, b.end = borrowLarge(b.size), 0, 0
-	case len(b.mem.b) < b.size || len(b.mem.b)-b.end < minReadBuffer:
-		b.moveTo(borrowLarge(max(b.size, b.end-b.start+minReadBuffer)))
+		b.mem, b.start, b.end = borrowLarge(int(b.size)), 0, 0
+	case len(b.mem.b) < int(b.size) || len(b.mem.b)-int(b.end) < minReadBuffer:
+		b.moveTo(borrowLarge(max(int(b.size), len(b.unread())+minReadBuffer)))
 	}
 	return b.mem.b[b.end:]
 }
 
-func (b *readBuffer) filled(n int) { b.end += n }
+func (b *readBuffer) filled(n int) { b.end += int32(n) } //nolint:gosec // of space
 
 // settle gives back what the unread bytes do not need: all of the memory if there
 // are none, most of it if they are few.
@@ -54,7 +57,7 @@ func (b *readBuffer) settle() {
 	if b.mem == nil {
 		return
 	}
-	switch n := b.end - b.start; {
+	switch n := len(b.unread()); {
 	case n == 0:
 		b.drop()
 	case 4*n <= len(b.mem.b) && len(b.mem.b) > 1<<minBufferShift:
@@ -66,7 +69,7 @@ func (b *readBuffer) settle() {
 func (b *readBuffer) moveTo(mem *buffer) {
 	n := copy(mem.b, b.unread())
 	giveBackLarge(b.mem)
-	b.mem, b.start, b.end = mem, 0, n
+	b.mem, b.start, b.end = mem, 0, int32(n) //nolint:gosec // of unread
 }
 
 // drop forgets what is unread.

@@ -116,7 +116,7 @@ func (c *Conn) shutdown(ctx context.Context, payload []byte) error {
 // writer or a reader may hold for long.
 func (c *Conn) end(code int, reason string) error {
 	deadline := time.Now().Add(goodbyeWait)
-	if !c.deadlines.end(c.nc, deadline) {
+	if !c.deadlines.end(deadline) {
 		return nil
 	}
 	if c.keepalive != nil {
@@ -142,7 +142,7 @@ func (c *Conn) end(code int, reason string) error {
 // abort ends the connection without a goodbye. It waits for nothing and takes
 // no gate.
 func (c *Conn) abort() {
-	if !c.deadlines.end(c.nc, longAgo) {
+	if !c.deadlines.end(longAgo) {
 		return
 	}
 	if c.keepalive != nil {
@@ -177,7 +177,7 @@ func (c *Conn) linger() {
 	// CloseWrite of a *tls.Conn has a patience of its own.
 	limit := time.AfterFunc(lingerTime, func() { _ = c.closeNow() })
 	defer limit.Stop()
-	half, ok := c.nc.(interface{ CloseWrite() error })
+	half, ok := c.deadlines.conn().(interface{ CloseWrite() error })
 	if ok && half.CloseWrite() != nil {
 		return
 	}
@@ -191,10 +191,11 @@ func (c *Conn) linger() {
 		c.r.err = c.endedError()
 	}
 	c.r.gate.leave() // later reads return the error, so that the rest is ours
-	if c.nc.SetReadDeadline(deadline) != nil {
+	nc := c.deadlines.conn()
+	if nc.SetReadDeadline(deadline) != nil {
 		return
 	}
-	src := &io.LimitedReader{R: c.nc, N: lingerBytes}
+	src := &io.LimitedReader{R: nc, N: lingerBytes}
 	// A peer that has seen the end of our stream ends its own, and nothing of it
 	// is left unread then. Where the stream has no end to show, the peer's Close
 	// frame is all that a server waits for; a client waits for the server, which
@@ -234,11 +235,11 @@ func (c *Conn) awaitClose(src io.Reader, intact bool) bool {
 
 // closeNow closes the connection beneath without waiting: TLS would try to say a
 // goodbye of its own for up to five seconds on a socket that nobody reads.
-func (c *Conn) closeNow() error { return hangUp(c.nc) }
+func (c *Conn) closeNow() error { return hangUp(c.deadlines.conn()) }
 
 // overTLS reports whether the connection beneath is a *tls.Conn, which cannot be
 // written to after a write that ran out of time, even if nothing has left.
 func (c *Conn) overTLS() bool {
-	_, ok := c.nc.(*tls.Conn)
+	_, ok := c.deadlines.conn().(*tls.Conn)
 	return ok
 }

@@ -51,7 +51,6 @@ const (
 // Control frames are answered by reads: an application that does not read
 // answers no ping and notices no close.
 type Conn struct {
-	nc          net.Conn
 	subprotocol string
 	role        wsproto.Role
 
@@ -94,7 +93,8 @@ const (
 // newConn makes a connection on nc, whose handshake is complete and whose
 // deadlines are cleared.
 func newConn(nc net.Conn, s settings) *Conn {
-	c := &Conn{nc: nc, subprotocol: s.subprotocol, role: s.role}
+	c := &Conn{subprotocol: s.subprotocol, role: s.role}
+	c.deadlines.nc = nc
 	c.r.init(s, c.src.init(nc))
 	c.w.initBuffers(s)
 	c.initHold(s.holdLimit)
@@ -116,10 +116,10 @@ func orDefault(v, def int) int {
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
 // LocalAddr returns the local network address.
-func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr { return c.deadlines.conn().LocalAddr() }
 
 // RemoteAddr returns the peer's network address: a proxy's, if there is one.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.deadlines.conn().RemoteAddr() }
 
 // NetConn returns the connection beneath, never nil. Reading it after Conn has
 // read may miss bytes that Conn has buffered; writing to it between Conn's
@@ -129,7 +129,7 @@ func (c *Conn) NetConn() net.Conn {
 	if c.w.hold.on.Load() {
 		c.flushSoon()
 	}
-	return c.nc
+	return c.deadlines.conn()
 }
 
 // UnderlyingConn returns the same as NetConn.
@@ -141,7 +141,7 @@ func (c *Conn) UnderlyingConn() net.Conn { return c.NetConn() }
 // ReadMessageContext.
 //
 // After Close it returns an error that is net.ErrClosed.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.deadlines.setRead(c.nc, t) }
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.deadlines.setRead(t) }
 
 // SetWriteDeadline sets the time after which writes fail; zero means never. It
 // holds for what is written from then on, the rest of an open message too. A write that timed out

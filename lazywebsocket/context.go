@@ -38,14 +38,14 @@ func (c *Conn) cancelReads(ctx context.Context) (stop func()) {
 	c.r.ctx = ctx
 	interrupted := make(chan struct{})
 	cancel := context.AfterFunc(ctx, func() {
-		c.deadlines.interruptRead(c.nc)
+		c.deadlines.interruptRead()
 		close(interrupted)
 	})
 	return func() {
 		c.r.ctx = nil
 		if !cancel() {
 			<-interrupted
-			c.deadlines.restoreRead(c.nc)
+			c.deadlines.restoreRead()
 		}
 	}
 }
@@ -91,7 +91,7 @@ func (c *Conn) writeFrameContext(ctx context.Context, f *frame) error {
 func (c *Conn) writeFrameUntil(ctx context.Context, f *frame) error {
 	interrupted := make(chan struct{})
 	cancel := context.AfterFunc(ctx, func() {
-		c.deadlines.interruptWrite(c.nc)
+		c.deadlines.interruptWrite()
 		close(interrupted)
 	})
 	n, err := c.sendAlone(f)

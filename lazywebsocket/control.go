@@ -20,8 +20,8 @@ func (e handlerError) Unwrap() error { return e.error }
 
 // handleControl reads the payload of a control frame and does what the frame
 // asks for (RFC 6455, 5.5).
-func (c *Conn) handleControl(f wsproto.Frame) error {
-	length := int(f.Length)
+func (c *Conn) handleControl() error {
+	length := int(c.r.controlLength)
 	for len(c.r.buf.unread()) < length {
 		if err := c.fill(); err != nil {
 			return err
@@ -37,7 +37,7 @@ func (c *Conn) handleControl(f wsproto.Frame) error {
 	defer c.r.buf.skip(length)
 	c.r.handling.Store(true)
 	defer c.r.handling.Store(false)
-	switch f.Opcode {
+	switch c.r.control {
 	case wsproto.Ping:
 		return c.handlePing(payload)
 	case wsproto.Pong:

@@ -10,7 +10,11 @@ import (
 // deadlines owns the deadlines of the net.Conn: those of the application, and
 // the short ones that end a connection and that nothing may lengthen again.
 type deadlines struct {
-	mu         sync.Mutex
+	mu sync.Mutex
+	// nc changes once at most, when a Poller takes the connection over, inside both
+	// gates and under mu: any of the three is enough to use it.
+	nc net.Conn
+
 	times      *deadlineTimes // nil: all zero
 	writeArmed bool           // the net.Conn has a write deadline
 	probing    bool           // the keepalive has interrupted it, to see what has left
@@ -23,7 +27,14 @@ type deadlines struct {
 	ending atomic.Bool
 }
 
-func (d *deadlines) setRead(nc net.Conn, t time.Time) error {
+// conn returns the net.Conn for who is inside no gate.
+func (d *deadlines) conn() net.Conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.nc
+}
+
+func (d *deadlines) setRead(t time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ending.Load() {
@@ -33,7 +44,7 @@ func (d *deadlines) setRead(nc net.Conn, t time.Time) error {
 	if d.readCancelled {
 		return nil // restoreRead sets it
 	}
-	return nc.SetReadDeadline(t)
+	return d.nc.SetReadDeadline(t)
 }
 
 func (d *deadlines) setWrite(t time.Time) {
@@ -43,35 +54,35 @@ func (d *deadlines) setWrite(t time.Time) {
 }
 
 // interruptRead makes a blocked read return at once, until restoreRead.
-func (d *deadlines) interruptRead(nc net.Conn) {
+func (d *deadlines) interruptRead() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ending.Load() {
 		return
 	}
 	d.readCancelled = true
-	_ = nc.SetReadDeadline(longAgo)
+	_ = d.nc.SetReadDeadline(longAgo)
 }
 
 // restoreRead ends interruptRead.
-func (d *deadlines) restoreRead(nc net.Conn) {
+func (d *deadlines) restoreRead() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.readCancelled = false
 	if !d.ending.Load() {
-		_ = nc.SetReadDeadline(d.get().read)
+		_ = d.nc.SetReadDeadline(d.get().read)
 	}
 }
 
 // interruptWrite makes a blocked write return at once, until restoreWrite.
-func (d *deadlines) interruptWrite(nc net.Conn) {
+func (d *deadlines) interruptWrite() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ending.Load() {
 		return
 	}
 	d.writeCancelled, d.writeArmed = true, true
-	_ = nc.SetWriteDeadline(longAgo)
+	_ = d.nc.SetWriteDeadline(longAgo)
 }
 
 // restoreWrite ends interruptWrite. The next write replaces the deadline.
@@ -100,7 +111,7 @@ func (d *deadlines) forMessage() (t time.Time) {
 
 // armWrite prepares the net.Conn for a write that must end by t. A deadline
 // costs the runtime a timer, so that one is set only when it changes anything.
-func (d *deadlines) armWrite(nc net.Conn, t time.Time) {
+func (d *deadlines) armWrite(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.set(armedTime, t)
@@ -109,42 +120,42 @@ func (d *deadlines) armWrite(nc net.Conn, t time.Time) {
 		return
 	}
 	d.writeArmed = !t.IsZero()
-	_ = nc.SetWriteDeadline(t) // a connection that is closed says so in the write
+	_ = d.nc.SetWriteDeadline(t) // a connection that is closed says so in the write
 }
 
 // probe makes a blocked write return for a moment, so that the bytes that have
 // left are counted.
-func (d *deadlines) probe(nc net.Conn) {
+func (d *deadlines) probe() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ending.Load() || d.writeCancelled {
 		return
 	}
 	d.probing, d.writeArmed = true, true
-	_ = nc.SetWriteDeadline(longAgo)
+	_ = d.nc.SetWriteDeadline(longAgo)
 }
 
 // probed reports whether a write has failed for a probe only, and lets it go on.
-func (d *deadlines) probed(nc net.Conn) bool {
+func (d *deadlines) probed() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.probing || d.ending.Load() || d.writeCancelled {
 		return false
 	}
 	d.probing = false
-	return nc.SetWriteDeadline(d.get().armed) == nil
+	return d.nc.SetWriteDeadline(d.get().armed) == nil
 }
 
 // end takes the deadlines away from the application: a blocked read returns at
 // once, a blocked write by t. It returns false when that was done before.
-func (d *deadlines) end(nc net.Conn, t time.Time) bool {
+func (d *deadlines) end(t time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ending.Swap(true) {
 		return false
 	}
-	_ = nc.SetReadDeadline(longAgo)
-	_ = nc.SetWriteDeadline(t)
+	_ = d.nc.SetReadDeadline(longAgo)
+	_ = d.nc.SetWriteDeadline(t)
 	return true
 }
 

@@ -17,6 +17,7 @@ type guardian struct {
 	mu      sync.Mutex
 	timer   *time.Timer
 	ticking bool
+	armed   time.Time // when the timer was set
 	fresh   []*Conn // held something since the latest tick
 	due     []*Conn // before that
 	spare   []*Conn // empty, for the next tick
@@ -48,10 +49,21 @@ func (g *guardian) add(c *Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.fresh = append(g.fresh, c)
-	if !g.ticking {
+	// A socket in a bubble of testing/synctest has set the timer by the bubble's
+	// clock, by which it never fires.
+	if !g.ticking || time.Since(g.armed) > lostTick {
 		g.ticking = true
-		g.timer.Reset(guardTick)
+		g.arm()
 	}
+}
+
+// lostTick is how late a tick is that will not come.
+const lostTick = time.Second
+
+// arm sets the next tick. mu is held.
+func (g *guardian) arm() {
+	g.armed = time.Now()
+	g.timer.Reset(guardTick)
 }
 
 // tick flushes what was held before the latest tick. It blocks in no write.
@@ -60,7 +72,7 @@ func (g *guardian) tick() {
 	due := g.due
 	g.due, g.fresh, g.spare = g.fresh, g.spare, nil
 	if g.ticking = len(due)+len(g.due) > 0; g.ticking {
-		g.timer.Reset(guardTick)
+		g.arm()
 	}
 	g.mu.Unlock()
 	for _, c := range due {

@@ -23,7 +23,7 @@ type hold struct {
 	frames  atomic.Uint32 // kept back since it was switched on
 
 	messages uint32 // delivered since it was switched on; reader goroutine only
-	limit    int    // bytes that may be held; zero or less: never
+	limit    int32  // bytes that may be held; zero or less: never
 	own      bool   // the guard must not touch this connection: it has timers of its own
 
 	kept *kept // inside the write gate; nil until something was held
@@ -50,10 +50,11 @@ func (h *hold) bytes() []byte {
 // to a bubble of testing/synctest, which nobody outside may wake.
 func (c *Conn) initHold(limit int) {
 	h := &c.w.hold
-	if h.limit = limit; limit == 0 || limit > maxBuffer {
-		h.limit = maxBuffer
+	if limit == 0 {
+		limit = maxBuffer
 	}
-	h.own = !isSocket(c.nc)
+	h.limit = int32(min(max(limit, -1), maxBuffer)) //nolint:gosec // bounded
+	h.own = !isSocket(c.deadlines.nc)
 }
 
 // isSocket reports whether nc is a socket of the system, or TLS on one.
@@ -90,7 +91,7 @@ func (c *Conn) delivered() {
 // write gate.
 func (c *Conn) holdFrame(f *frame) bool {
 	h := &c.w.hold
-	if f.now || !h.on.Load() || len(h.bytes())+f.size() > h.limit {
+	if f.now || !h.on.Load() || len(h.bytes())+f.size() > int(h.limit) {
 		return false
 	}
 	if !f.deadline.IsZero() && time.Until(f.deadline) < 2*guardTick {
@@ -146,7 +147,7 @@ func (c *Conn) sendHeld(deadline time.Time) error {
 	}
 	k := c.w.hold.kept
 	by := earliest(k.deadline, deadline)
-	c.deadlines.armWrite(c.nc, by)
+	c.deadlines.armWrite(by)
 	n, err := c.writeOut(b)
 	k.start += n
 	if errors.Is(err, os.ErrDeadlineExceeded) && !c.overTLS() && (by != k.deadline || c.deadlines.interrupted()) {
@@ -190,11 +191,11 @@ func (c *Conn) tryFlush() bool {
 		return false
 	}
 	k := c.w.hold.kept
-	c.deadlines.armWrite(c.nc, k.deadline)
-	n, err := c.src.socket.write(c.nc, b, true, &c.w.writes)
+	c.deadlines.armWrite(k.deadline)
+	n, err := c.src.socket.write(c.deadlines.nc, b, true, &c.w.writes)
 	k.start += n
 	switch {
-	case err == nil && n < len(b), err != nil && c.deadlines.probed(c.nc):
+	case err == nil && n < len(b), err != nil && c.deadlines.probed():
 		return false
 	case err != nil:
 		_ = c.writeFailed(err)

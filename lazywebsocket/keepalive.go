@@ -134,7 +134,7 @@ func (k *keepalive) judgeWriter(reads uint32) {
 		return
 	}
 	if !k.c.overTLS() {
-		k.c.deadlines.probe(k.c.nc)
+		k.c.deadlines.probe()
 	}
 	k.arm(0)
 }

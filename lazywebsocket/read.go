@@ -3,6 +3,7 @@ package lazywebsocket
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sync/atomic"
 
@@ -16,35 +17,36 @@ type reader struct {
 	dec  wsproto.Decoder
 	buf  readBuffer
 	err  error // the first failure: what every later read returns
-	lost bool  // and the place in the stream is lost with it
-
-	peerClosed bool // the peer's Close frame was read
-	opcode     wsproto.Opcode
 
 	// message counts the messages begun. A reader that NextReader returned knows
 	// its number, and ends when another message has begun.
 	message uint64
+
+	inflate *inflate        // nil: compression was not negotiated
+	ctx     context.Context // of the read in progress, nil when it has none
+	limit   atomic.Int64    // the read limit, from the next message on
+
+	reads    atomic.Uint32 // reads of the network, begun and ended: signs of life
+	handling atomic.Bool   // a handler of a control frame runs
+
+	lost       bool           // the place in the stream is lost with the failure
+	peerClosed bool           // the peer's Close frame was read
+	opcode     wsproto.Opcode // of the latest message
+
 	// begun is set when a cancelled read has accepted a message's first header
 	// but delivered nothing: the next read continues with that message.
 	begun bool
 
 	// control is the control frame whose payload is awaited while inControl is
 	// set: a cancelled read may leave it to the next one.
-	control   wsproto.Frame
-	inControl bool
-
-	inflate *inflate // nil: compression was not negotiated
-
-	handling atomic.Bool // a handler of a control frame runs
-
-	ctx   context.Context // of the read in progress, nil when it has none
-	limit atomic.Int64    // the read limit, from the next message on
-	reads atomic.Uint32   // reads of the network that brought bytes: signs of life
+	inControl     bool
+	control       wsproto.Opcode
+	controlLength uint8
 }
 
 func (r *reader) init(s settings, bufferSize int) {
 	r.dec.Role = s.role
-	r.dec.MaxFragments = s.maxFragments
+	r.dec.MaxFragments = int32(min(max(s.maxFragments, -1), math.MaxInt32)) //nolint:gosec // bounded
 	if s.maxFragments == 0 {
 		r.dec.MaxFragments = defaultMaxFragments
 	}
@@ -243,9 +245,9 @@ func (c *Conn) nextData() (wsproto.Frame, error) {
 			if err != nil || !f.Control {
 				return f, err
 			}
-			c.r.control, c.r.inControl = f, true
+			c.r.control, c.r.controlLength, c.r.inControl = f.Opcode, uint8(f.Length), true //nolint:gosec // 125 at most
 		}
-		if err := c.handleControl(c.r.control); err != nil {
+		if err := c.handleControl(); err != nil {
 			return wsproto.Frame{}, err
 		}
 	}
@@ -288,7 +290,7 @@ func (c *Conn) appendPayload(dst []byte, start int) ([]byte, error) {
 	// A large payload goes straight into the caller's memory, which doubles with
 	// the bytes that have arrived: what a header announces costs nothing.
 	if cap(dst) == len(dst) {
-		room := max(len(dst)-start, c.r.buf.size)
+		room := max(len(dst)-start, int(c.r.buf.size))
 		dst = slices.Grow(dst, int(min(rest, int64(room))))
 	}
 	p := dst[len(dst):cap(dst)]
@@ -315,7 +317,7 @@ func (c *Conn) fill() error {
 	c.r.reads.Add(1)
 	var err error
 	if c.src.socket != nil {
-		err = c.src.socket.receive(c.nc, &c.r.buf)
+		err = c.src.socket.receive(c.deadlines.nc, &c.r.buf)
 	} else {
 		err = c.receive()
 	}

@@ -49,7 +49,7 @@ func (c *Conn) receive() error {
 	b := &c.r.buf
 	if c.src.record != nil && !c.src.record.begun && len(b.unread()) == 0 {
 		b.settle()
-		if n, err := c.nc.Read(c.src.record.first[:]); n == 0 {
+		if n, err := c.deadlines.nc.Read(c.src.record.first[:]); n == 0 {
 			return networkError{noBytes(err)}
 		}
 		c.src.record.begun = true
@@ -60,7 +60,7 @@ func (c *Conn) receive() error {
 	if c.src.record != nil {
 		c.src.record.begun = false
 	}
-	n, err := c.nc.Read(b.space())
+	n, err := c.deadlines.nc.Read(b.space())
 	b.filled(n)
 	if n > 0 {
 		return nil // an error that came with bytes comes again
@@ -71,9 +71,9 @@ func (c *Conn) receive() error {
 // receiveInto waits for bytes and puts them into p.
 func (c *Conn) receiveInto(p []byte) (int, error) {
 	if c.src.socket != nil {
-		return c.src.socket.read(c.nc, p)
+		return c.src.socket.read(c.deadlines.nc, p)
 	}
-	n, err := c.nc.Read(p)
+	n, err := c.deadlines.nc.Read(p)
 	if n > 0 {
 		return n, nil // an error that came with bytes comes again
 	}

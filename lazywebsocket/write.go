@@ -226,7 +226,7 @@ func (c *Conn) sendAlone(f *frame) (int, error) {
 
 // sendFrame writes one frame and returns how many bytes of it have left.
 func (c *Conn) sendFrame(f *frame) (int, error) {
-	c.deadlines.armWrite(c.nc, f.deadline)
+	c.deadlines.armWrite(f.deadline)
 	switch {
 	case f.wire:
 		return c.writeLarge(f.payload)
@@ -283,11 +283,11 @@ func (c *Conn) writeLarge(payload []byte) (sent int, err error) {
 // writeOut writes to the network, and counts what the peer takes as progress.
 func (c *Conn) writeOut(b []byte) (sent int, err error) {
 	if c.src.socket != nil {
-		sent, err = c.src.socket.write(c.nc, b, false, &c.w.writes)
-	} else if sent, err = c.nc.Write(b); sent > 0 {
+		sent, err = c.src.socket.write(c.deadlines.nc, b, false, &c.w.writes)
+	} else if sent, err = c.deadlines.nc.Write(b); sent > 0 {
 		c.w.writes.Add(1)
 	}
-	if err != nil && c.deadlines.probed(c.nc) {
+	if err != nil && c.deadlines.probed() {
 		n, err := c.writeOut(b[sent:])
 		return sent + n, err
 	}

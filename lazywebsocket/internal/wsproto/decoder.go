@@ -33,7 +33,7 @@ type Decoder struct {
 	Limit int64
 	// MaxFragments is the largest number of frames of one message; zero or less
 	// is no limit.
-	MaxFragments int
+	MaxFragments int32
 	// Role is the side that receives.
 	Role Role
 	// Deflate says that permessage-deflate was negotiated (RFC 7692): the first
@@ -52,7 +52,7 @@ type Decoder struct {
 	message   Opcode // the open message's opcode, Continuation when there is none
 	key       [4]byte
 	text      UTF8
-	fragments int
+	fragments int32
 	size      int64 // payload bytes of the open message, declared so far
 	inflated  int64 // bytes of it, inflated so far
 	remaining int64 // payload bytes of the current frame still to come

@@ -11,7 +11,7 @@ import (
 // It parses Close frames, and checks on its way what holds for every stream.
 func decode(t testing.TB, l limits, stream []byte, sizes ...int) (out seen, chunk int) {
 	t.Helper()
-	d := Decoder{Role: l.role, Limit: l.limit, MaxFragments: l.maxFragments}
+	d := Decoder{Role: l.role, Limit: l.limit, MaxFragments: int32(l.maxFragments)}
 	var buf []byte // arrived and not consumed
 	for i, in := 0, 0; in < len(stream); i++ {
 		chunk = len(stream) - in
