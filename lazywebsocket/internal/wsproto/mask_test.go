@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -103,6 +104,10 @@ func FuzzMask(f *testing.F) {
 		if !bytes.Equal(got, want) || len(data) > 0 && next != (int(pos)+len(data))%4 {
 			t.Fatalf("pos %d, sizes %v: next %d\n got % x\nwant % x", pos, sizes, next, got, want)
 		}
+		copied := make([]byte, len(data))
+		if MaskCopy(copied, data, key, int(pos)); !bytes.Equal(copied, want) {
+			t.Fatalf("pos %d: a masked copy\n got % x\nwant % x", pos, copied, want)
+		}
 		Mask(key, int(pos), got)
 		if !bytes.Equal(got, data) {
 			t.Fatal("masking twice does not restore the payload")
@@ -128,19 +133,51 @@ func maskWords(key [4]byte, pos int, b []byte) int {
 	return next
 }
 
+// payloads hands out stretches of memory in turn: one that was written a moment
+// ago cannot be read again as fast as one that arrived.
+type payloads struct {
+	memory []byte
+	at     int
+}
+
+func newPayloads(size int) *payloads { return &payloads{memory: pattern(8<<10 + size)} }
+
+func (p *payloads) take(n int) []byte {
+	p.at = (p.at + 192) & (8<<10 - 1)
+	return p.memory[p.at : p.at+n]
+}
+
+var masks = []struct {
+	name string
+	mask func([4]byte, int, []byte) int
+}{{"ours", Mask}, {"word", maskWords}}
+
 func BenchmarkMask(b *testing.B) {
-	for _, size := range []int{125, 1 << 10, 16 << 10, 1 << 20} {
-		payload := pattern(size)
-		for _, loop := range []struct {
-			name string
-			mask func([4]byte, int, []byte) int
-		}{{"ours", Mask}, {"word", maskWords}} {
-			b.Run(fmt.Sprintf("%s/%d", loop.name, size), func(b *testing.B) {
+	for _, size := range []int{2, 5, 8, 11, 20, 32, 125, 1 << 10, 16 << 10, 1 << 20} {
+		p := newPayloads(size)
+		for _, loop := range masks {
+			b.Run(fmt.Sprintf("%d/%s", size, loop.name), func(b *testing.B) {
 				b.SetBytes(int64(size))
 				for b.Loop() {
-					loop.mask(testKey, 1, payload)
+					loop.mask(testKey, 1, p.take(size))
 				}
 			})
 		}
+	}
+	// Sizes below 128 bytes that follow no pattern, as traffic does not.
+	p := newPayloads(128)
+	random := rand.New(rand.NewPCG(1, 2))
+	sizes := make([]int, 8<<10)
+	for i := range sizes {
+		sizes[i] = random.IntN(128)
+	}
+	for _, loop := range masks {
+		b.Run("mixed/"+loop.name, func(b *testing.B) {
+			i := 0
+			for b.Loop() {
+				i = (i + 1) & (len(sizes) - 1)
+				loop.mask(testKey, 1, p.take(sizes[i]))
+			}
+		})
 	}
 }

@@ -1,7 +1,5 @@
 package wsproto
 
-import "unicode/utf8"
-
 // UTF8 checks a text that arrives in pieces, split anywhere, also inside a
 // character. The zero value is ready and stands at the start of a text.
 type UTF8 struct {
@@ -20,9 +18,10 @@ func (u *UTF8) Valid(p []byte) bool {
 		}
 		p = p[1:]
 	}
-	// The standard library checks all but a character cut off at the end.
+	// Many bytes at a time, but for what a character that is cut off at the end
+	// leaves open.
 	whole := len(p) - cutOff(p)
-	if !utf8.Valid(p[:whole]) {
+	if !validStart(p, whole) {
 		return false
 	}
 	for _, b := range p[whole:] {

@@ -178,6 +178,7 @@ func FuzzUTF8(f *testing.F) {
 	for _, s := range []string{
 		"48656c6c6f", "c3a9", "c3", "e282ac", "f09f9880", "e08080", "eda080", "f48fbfbf", "f4908080", "efbfbf",
 		"61*64 c3a9 61*64", "61*63 e282ac", "61*62 f09f9880 80", "61*30 ff", "f09f98", "c3a9*20 c3", "e282ac*9 e2", "f09f9880*9 f09f",
+		"d0b6*70 20 d0b6*40", "e6bca2*50 61*70 eda080", "61*60 f09f9880*40 f4908080", "61*64 d0b6*31 e0 a0 80*2 61*9",
 	} {
 		for _, sizes := range [][]byte{nil, {1}, {3, 2}, {64, 0, 1}} {
 			f.Add(unhex(f, s), sizes)
@@ -225,31 +226,4 @@ func refText(text []byte) (bad int, open bool) {
 		}
 	}
 	return -1, len(character) > 0
-}
-
-func BenchmarkUTF8(b *testing.B) {
-	for _, text := range []struct{ name, unit string }{
-		{"ascii", "a"}, {"latin", "aéiöu"}, {"cjk", "漢字"}, {"emoji", "😀"},
-	} {
-		for _, size := range []int{125, 16 << 10} {
-			payload := []byte(strings.Repeat(text.unit, size/len(text.unit)))
-			b.Run(fmt.Sprintf("%s/%d", text.name, size), func(b *testing.B) {
-				b.SetBytes(int64(len(payload)))
-				for b.Loop() {
-					var u UTF8
-					if !u.Valid(payload) {
-						b.Fatal("refused")
-					}
-				}
-			})
-			b.Run(fmt.Sprintf("%s/%d/library", text.name, size), func(b *testing.B) {
-				b.SetBytes(int64(len(payload)))
-				for b.Loop() {
-					if !utf8.Valid(payload) {
-						b.Fatal("refused")
-					}
-				}
-			})
-		}
-	}
 }
