@@ -101,7 +101,8 @@ func (c *Conn) shutdown(ctx context.Context, payload []byte) error {
 	if err := c.r.gate.enter(entrant{ctx: ctx}); err != nil {
 		return err
 	}
-	defer c.r.gate.leave()
+	defer c.leaveRead()
+	c.waitAgain()
 	defer c.cancelReads(ctx)()
 	for err = nil; err == nil; { // a message that arrives is dropped by the next begin
 		err = c.begin()
@@ -124,6 +125,9 @@ func (c *Conn) end(code int, reason string) error {
 	}
 	said := c.sayGoodbye(code, reason, deadline)
 	c.w.gate.endStream() // who waits for an open message to end hears of it
+	if s := c.served.Load(); s != nil {
+		defer s.wake() // to hear of it
+	}
 	if said {
 		go c.linger()
 		return nil
@@ -150,6 +154,9 @@ func (c *Conn) abort() {
 	}
 	c.w.gate.endStream()
 	_ = c.closeNow()
+	if s := c.served.Load(); s != nil {
+		s.wake() // to hear of it
+	}
 }
 
 // sayGoodbye sees to it that a Close frame has been sent. It returns false if
@@ -190,7 +197,8 @@ func (c *Conn) linger() {
 	if c.r.err == nil {
 		c.r.err = c.endedError()
 	}
-	c.r.gate.leave() // later reads return the error, so that the rest is ours
+	c.waitAgain()
+	c.leaveRead() // later reads return the error, so that the rest is ours
 	nc := c.deadlines.conn()
 	if nc.SetReadDeadline(deadline) != nil {
 		return
@@ -204,6 +212,18 @@ func (c *Conn) linger() {
 		return
 	}
 	_, _ = io.Copy(io.Discard, src)
+}
+
+// waitAgain makes reads wait that an event loop has made not to. Inside the read
+// gate, for the end.
+func (c *Conn) waitAgain() {
+	if !c.inLoop() {
+		return
+	}
+	c.r.blocking = true
+	if _, inner := plain(c.deadlines.nc); inner != nil {
+		inner.waits.Store(true)
+	}
 }
 
 // awaitClose reads up to the end of the peer's Close frame. It returns false if

@@ -58,6 +58,7 @@ type Conn struct {
 	r   reader
 	w   writer
 
+	served    atomic.Pointer[served]   // nil: the application reads
 	handlers  atomic.Pointer[handlers] // nil: the default behaviour for every control frame
 	keepalive *keepalive               // nil: off
 	deadlines deadlines
@@ -94,6 +95,7 @@ const (
 // deadlines are cleared.
 func newConn(nc net.Conn, s settings) *Conn {
 	c := &Conn{subprotocol: s.subprotocol, role: s.role}
+	nc = unwrapped(nc)
 	c.deadlines.nc = nc
 	c.r.init(s, c.src.init(nc))
 	c.w.initBuffers(s)

@@ -21,7 +21,10 @@ func (c *Conn) appendMessageContext(ctx context.Context, dst []byte) (int, []byt
 	if err := c.r.gate.enter(entrant{ctx: ctx}); err != nil {
 		return noMessage, dst, &OpError{Op: "read", Err: err}
 	}
-	defer c.r.gate.leave()
+	defer c.leaveRead()
+	if c.served.Load() != nil {
+		return noMessage, dst, &OpError{Op: "read", Err: errServed}
+	}
 	if err := ctx.Err(); err != nil && c.r.err == nil {
 		return noMessage, dst, &OpError{Op: "read", Err: err}
 	}

@@ -27,6 +27,14 @@ type deadlines struct {
 	ending atomic.Bool
 }
 
+// transfer sets on a new net.Conn what was set on the old one. mu is held.
+func (d *deadlines) transfer() {
+	d.writeArmed = false
+	if t := d.get().read; !t.IsZero() {
+		_ = d.nc.SetReadDeadline(t)
+	}
+}
+
 // conn returns the net.Conn for who is inside no gate.
 func (d *deadlines) conn() net.Conn {
 	d.mu.Lock()

@@ -187,12 +187,12 @@ func (c *Conn) tryFlush() bool {
 		c.w.hold.drop()
 		return true
 	}
-	if c.src.socket == nil {
+	if !c.canTry() {
 		return false
 	}
 	k := c.w.hold.kept
 	c.deadlines.armWrite(k.deadline)
-	n, err := c.src.socket.write(c.deadlines.nc, b, true, &c.w.writes)
+	n, err := c.tryWrite(b)
 	k.start += n
 	switch {
 	case err == nil && n < len(b), err != nil && c.deadlines.probed():

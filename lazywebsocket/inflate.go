@@ -18,13 +18,21 @@ type inflate struct {
 
 // compressedPayload is the payload of the open message as it arrives.
 type compressedPayload struct {
-	c    *Conn
-	read bool // the decompressor has begun with it
+	c     *Conn
+	read  bool   // the decompressor has begun with it
+	whole []byte // the rest, where it was collected before; not nil then
 }
 
 // Read returns payload bytes, up to io.EOF at the message's last.
 func (s *compressedPayload) Read(p []byte) (int, error) {
 	s.read = true
+	if s.whole != nil {
+		n := copy(p, s.whole)
+		if s.whole = s.whole[n:]; n == 0 && len(p) > 0 {
+			return 0, io.EOF
+		}
+		return n, nil
+	}
 	for s.c.r.dec.InMessage() {
 		n, err := s.c.readSome(p)
 		if n > 0 || err != nil {

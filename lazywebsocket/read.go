@@ -37,6 +37,8 @@ type reader struct {
 	// but delivered nothing: the next read continues with that message.
 	begun bool
 
+	blocking bool // a loop serves the connection, but Shutdown reads, and waits
+
 	// control is the control frame whose payload is awaited while inControl is
 	// set: a cancelled read may leave it to the next one.
 	inControl     bool
@@ -80,7 +82,10 @@ func (c *Conn) SetReadLimit(limit int64) { c.r.limit.Store(limit) }
 // returned.
 func (c *Conn) AppendMessage(dst []byte) (messageType int, data []byte, err error) {
 	c.r.gate.enterAlways()
-	defer c.r.gate.leave()
+	defer c.leaveRead()
+	if c.served.Load() != nil {
+		return noMessage, dst, &OpError{Op: "read", Err: errServed}
+	}
 	if err := c.await(); err != nil {
 		return noMessage, dst, err
 	}
@@ -186,7 +191,7 @@ func (c *Conn) begin() error {
 	}
 	r.opcode = f.Opcode
 	r.message++
-	if r.dec.Compressed() {
+	if r.dec.Compressed() && !r.blocking {
 		c.beginInflate()
 	}
 	return nil
@@ -302,26 +307,41 @@ func (c *Conn) appendPayload(dst []byte, start int) ([]byte, error) {
 func (c *Conn) readPayload(p []byte) (int, error) {
 	c.beforeWait()
 	c.r.buf.drop()
-	c.r.reads.Add(1)
+	c.beginRead()
 	n, err := c.receiveInto(p[:min(int64(len(p)), c.r.dec.Remaining())])
-	c.r.reads.Add(1)
+	c.endRead(err)
 	if n == 0 {
 		return 0, err
 	}
 	return n, c.r.dec.Payload(p[:n])
 }
 
+// beginRead and endRead count a read of the network when it begins and ends, so
+// that the count is odd while it waits. That of an event loop waits on after it
+// has found nothing.
+func (c *Conn) beginRead() {
+	if c.r.reads.Load()%2 == 0 {
+		c.r.reads.Add(1)
+	}
+}
+
+func (c *Conn) endRead(err error) {
+	if err == nil || !c.inLoop() || !wouldBlock(err) {
+		c.r.reads.Add(1)
+	}
+}
+
 // fill waits for bytes.
 func (c *Conn) fill() error {
 	c.beforeWait()
-	c.r.reads.Add(1)
+	c.beginRead()
 	var err error
 	if c.src.socket != nil {
 		err = c.src.socket.receive(c.deadlines.nc, &c.r.buf)
 	} else {
 		err = c.receive()
 	}
-	c.r.reads.Add(1)
+	c.endRead(err)
 	return err
 }
 

@@ -14,7 +14,10 @@ import (
 // program breaks out of its loop on the first.
 func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 	c.r.gate.enterAlways()
-	defer c.r.gate.leave()
+	defer c.leaveRead()
+	if c.served.Load() != nil {
+		return noMessage, nil, &OpError{Op: "read", Err: errServed}
+	}
 	if err := c.await(); err != nil {
 		return noMessage, nil, err
 	}
@@ -48,7 +51,7 @@ func (m *messageReader) endIf(end bool) {
 func (m *messageReader) Read(p []byte) (int, error) {
 	c := m.c
 	c.r.gate.enterAlways()
-	defer c.r.gate.leave()
+	defer c.leaveRead()
 	switch {
 	case m.done:
 		return 0, io.EOF

@@ -47,6 +47,9 @@ func (s *source) init(nc net.Conn) (size int) {
 // is not a plain socket.
 func (c *Conn) receive() error {
 	b := &c.r.buf
+	if c.inLoop() {
+		return c.receiveReady(b)
+	}
 	if c.src.record != nil && !c.src.record.begun && len(b.unread()) == 0 {
 		b.settle()
 		if n, err := c.deadlines.nc.Read(c.src.record.first[:]); n == 0 {
@@ -68,16 +71,65 @@ func (c *Conn) receive() error {
 	return networkError{noBytes(err)}
 }
 
+// receiveReady is receive for an event loop: it does not wait.
+func (c *Conn) receiveReady(b *readBuffer) error {
+	b.settle()
+	n, err := c.tryRead(b.space())
+	b.filled(n)
+	b.settle()
+	if n > 0 {
+		return nil // an error that came with bytes comes again
+	}
+	return networkError{noBytes(err)}
+}
+
+// tryRead reads what is there. What stands on TLS reads through it.
+func (c *Conn) tryRead(p []byte) (int, error) {
+	if ready, ok := c.deadlines.nc.(readiness); ok {
+		return ready.TryRead(p)
+	}
+	return c.deadlines.nc.Read(p) // of a handedConn, in the end, which does not wait
+}
+
 // receiveInto waits for bytes and puts them into p.
 func (c *Conn) receiveInto(p []byte) (int, error) {
 	if c.src.socket != nil {
 		return c.src.socket.read(c.deadlines.nc, p)
 	}
-	n, err := c.deadlines.nc.Read(p)
+	read := c.deadlines.nc.Read
+	if c.inLoop() {
+		read = c.tryRead
+	}
+	n, err := read(p)
 	if n > 0 {
 		return n, nil // an error that came with bytes comes again
 	}
 	return 0, networkError{noBytes(err)}
+}
+
+// canTry reports whether tryWrite can be used: not on TLS, which has to write the
+// whole of a record. Inside the write gate.
+func (c *Conn) canTry() bool {
+	if c.src.socket != nil {
+		return true
+	}
+	_, ok := c.deadlines.nc.(readiness)
+	return ok
+}
+
+// tryWrite writes what takes no waiting. Inside the write gate.
+func (c *Conn) tryWrite(b []byte) (int, error) {
+	if c.src.socket != nil {
+		return c.src.socket.write(c.deadlines.nc, b, true, &c.w.writes)
+	}
+	n, err := c.deadlines.nc.(readiness).TryWrite(b)
+	if n > 0 {
+		c.w.writes.Add(1)
+	}
+	if wouldBlock(err) {
+		err = nil
+	}
+	return n, err
 }
 
 // noBytes is the error of a read that brought nothing.

@@ -157,19 +157,19 @@ func (c *Conn) header(f *frame) wsproto.Header {
 	return h
 }
 
-// appendFrame appends the whole frame.
+// appendFrame appends the whole frame to b, which has room for it.
 func (c *Conn) appendFrame(b []byte, f *frame) []byte {
 	if f.wire {
 		return append(b, f.payload...)
 	}
 	h := c.header(f)
 	b = wsproto.AppendHeader(b, h)
-	start := len(b)
-	b = append(b, f.payload...)
-	if h.Masked {
-		wsproto.Mask(h.Key, 0, b[start:])
+	if !h.Masked {
+		return append(b, f.payload...)
 	}
-	return b
+	end := len(b) + len(f.payload)
+	wsproto.MaskCopy(b[len(b):end], f.payload, h.Key, 0)
+	return b[:end]
 }
 
 // writeFrame writes one frame, or holds it. Inside the gate. The first failure is
@@ -249,9 +249,11 @@ func (c *Conn) writeParts(h wsproto.Header, payload []byte) (sent int, err error
 	for {
 		n := min(len(payload), len(buf.b)-len(b))
 		start := len(b)
-		b = append(b, payload[:n]...)
+		b = b[:start+n]
 		if h.Masked {
-			pos = wsproto.Mask(h.Key, pos, b[start:])
+			pos = wsproto.MaskCopy(b[start:], payload[:n], h.Key, pos)
+		} else {
+			copy(b[start:], payload)
 		}
 		payload = payload[n:]
 		n, err = c.writeOut(b)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golazy.dev/lazywebsocket/internal/poll"
 )
 
 // Pipe returns the two ends of a connection in memory, with the defaults of
@@ -67,9 +69,10 @@ type half struct {
 	changed    sync.Cond // on everything that a reader or a writer waits for
 	data       []byte    // data[start:] was written and not read
 	start      int
-	eof        bool // the writing end will write no more
-	readerGone bool // the reading end has closed
-	writing    bool // a write is in progress, perhaps waiting for room
+	eof        bool         // the writing end will write no more
+	readerGone bool         // the reading end has closed
+	writing    bool         // a write is in progress, perhaps waiting for room
+	watcher    poll.Watcher // told when a read may not wait; or nil
 	readBy     deadline
 	writeBy    deadline
 }
@@ -93,7 +96,7 @@ func (d *deadline) set(h *half, t time.Time) {
 			d.timer.Reset(wait)
 		}
 	}
-	h.changed.Broadcast()
+	h.notify()
 }
 
 func (d *deadline) passed() bool { return !d.at.IsZero() && !time.Now().Before(d.at) }
@@ -103,7 +106,13 @@ func (d *deadline) passed() bool { return !d.at.IsZero() && !time.Now().Before(d
 func (h *half) wake() {
 	h.changed.L.Lock()
 	defer h.changed.L.Unlock()
+	h.notify()
+}
+
+// notify wakes everybody whom a change may concern. The pipe's mu is held.
+func (h *half) notify() {
 	h.changed.Broadcast()
+	h.tell()
 }
 
 func (h *half) unread() int { return len(h.data) - h.start }
@@ -207,7 +216,7 @@ func (c *PipeConn) put(b []byte) int {
 		h.start = 0
 	}
 	h.data = append(h.data, b[:n]...)
-	h.changed.Broadcast()
+	h.notify()
 	return n
 }
 
@@ -215,7 +224,7 @@ func (p *pipe) resetBoth(halves ...*half) {
 	p.reset = true
 	for _, h := range halves {
 		h.data, h.start = nil, 0
-		h.changed.Broadcast()
+		h.notify()
 	}
 }
 
@@ -234,8 +243,8 @@ func (c *PipeConn) Close() error {
 	if c.in.unread() > 0 {
 		c.p.resetBoth(c.in, c.out)
 	}
-	c.in.changed.Broadcast()
-	c.out.changed.Broadcast()
+	c.in.notify()
+	c.out.notify()
 	return nil
 }
 
@@ -247,7 +256,7 @@ func (c *PipeConn) CloseWrite() error {
 		return c.failed("close", net.ErrClosed)
 	}
 	c.out.eof = true
-	c.out.changed.Broadcast()
+	c.out.notify()
 	return nil
 }
 

@@ -53,6 +53,8 @@ func All() []Server {
 		floor(),
 		lazywebsocketServer(),
 		lazywebsocketHandler(),
+		lazywebsocketLoop(),
+		lazywebsocketInline(),
 	}
 }
 

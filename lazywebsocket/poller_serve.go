@@ -1,0 +1,100 @@
+package lazywebsocket
+
+import (
+	"errors"
+	"net"
+	"time"
+
+	"golazy.dev/lazywebsocket/internal/poll"
+)
+
+// readiness is a net.Conn that tells when it can be read: a socket of our epoll,
+// or a connection in memory.
+type readiness interface {
+	net.Conn
+	// TryRead reads without waiting: poll.ErrWouldBlock when nothing is there.
+	TryRead(p []byte) (int, error)
+	// TryWrite writes what takes no waiting; poll.ErrWouldBlock when that is not
+	// all.
+	TryWrite(p []byte) (int, error)
+	// Watch makes w the one that is told, nil nobody.
+	Watch(w poll.Watcher)
+	// SetInline says that the loop is inside the application.
+	SetInline(on bool)
+}
+
+var _ readiness = (*poll.Socket)(nil)
+
+// handOverWait bounds the wait for a writer that is stuck, when a connection is
+// handed over.
+const handOverWait = 100 * time.Millisecond
+
+// errServed is what reads of a connection get that a Poller serves.
+var errServed = errors.New("the connection is served by a Poller")
+
+// Serve hands the connection over to h: the Poller reads it from now on, other
+// reads return an error. It returns at once, so that the handler of the upgraded
+// request ends with it:
+//
+//	return poller.Serve(conn, handler)
+//
+// and must not have deferred conn.Close: when its reading ends the connection is
+// closed for it. What net/http holds for the request is free then. Writes, from
+// anywhere, deadlines, limits, the keepalive, compression, the handlers of control
+// messages and the closing handshake work as before.
+//
+// The error is nil unless the connection or the Poller was closed before, or the
+// connection is served already; h is not called then.
+func (p *Poller) Serve(c *Conn, h MessageHandler) error {
+	p.start()
+	c.r.gate.enterAlways()
+	defer c.leaveRead()
+	if c.served.Load() != nil {
+		return &OpError{Op: "serve", Err: errServed}
+	}
+	if c.deadlines.ended() {
+		return &OpError{Op: "serve", Err: net.ErrClosed}
+	}
+	s := &served{c: c, p: p, h: h, ready: p.adopt(c)}
+	if !p.count(s) {
+		return &OpError{Op: "serve", Err: net.ErrClosed}
+	}
+	c.served.Store(s)
+	if s.ready == nil {
+		go s.block()
+		return nil
+	}
+	s.ready.Watch(s)
+	s.wake() // what has been buffered raises no event
+	return nil
+}
+
+// adopt gives the connection's net.Conn to the loops. It returns nil where they
+// cannot take it. Inside the read gate.
+func (p *Poller) adopt(c *Conn) readiness {
+	if c.w.gate.enter(entrant{deadline: time.Now().Add(handOverWait)}) != nil {
+		return nil // somebody is stuck in a write to the old net.Conn
+	}
+	defer c.leaveWrite()
+	c.deadlines.mu.Lock()
+	defer c.deadlines.mu.Unlock()
+	if ready, ok := c.deadlines.nc.(readiness); ok {
+		return ready
+	}
+	nc, inner := plain(c.deadlines.nc)
+	if nc == nil || p.loops == nil || c.deadlines.ending.Load() {
+		return nil
+	}
+	socket, err := p.loops.Adopt(nc)
+	if err != nil {
+		return nil
+	}
+	if inner != nil {
+		inner.socket.Store(socket)
+	} else {
+		c.deadlines.nc = socket
+	}
+	c.src.socket = nil
+	c.deadlines.transfer()
+	return socket
+}
