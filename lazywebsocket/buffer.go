@@ -15,7 +15,7 @@ const maxReadBuffer = 1 << 30
 
 // init sets the size and takes a copy of what has arrived already.
 func (b *readBuffer) init(size int, received []byte) {
-	b.size = int32(min(max(size, minReadBuffer), maxReadBuffer)) //nolint:gosec // bounded
+	b.size = int32(min(max(size, minReadBuffer), maxReadBuffer))
 	if len(received) > 0 {
 		b.mem = borrowLarge(len(received))
 		b.end = int32(copy(b.mem.b, received)) //nolint:gosec // what net/http had buffered
@@ -82,14 +82,14 @@ func (b *readBuffer) drop() {
 
 // borrowLarge is borrow of any size: beyond the pools' it allocates.
 func borrowLarge(n int) *buffer {
-	if n <= maxBuffer {
+	if n <= maxPooled {
 		return borrow(n)
 	}
 	return &buffer{b: make([]byte, n)}
 }
 
 func giveBackLarge(p *buffer) {
-	if len(p.b) <= maxBuffer {
+	if len(p.b) <= maxPooled {
 		giveBack(p)
 	}
 }

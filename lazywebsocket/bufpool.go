@@ -5,12 +5,16 @@ import (
 	"sync"
 )
 
-// The pooled buffers have sizes of powers of two, from 512 B to 64 KiB.
+// The pooled buffers have sizes of powers of two, from 512 B to 1 MiB.
 const (
 	minBufferShift = 9
-	maxBufferShift = 16
-	maxBuffer      = 1 << maxBufferShift
+	maxBufferShift = 20
+	maxPooled      = 1 << maxBufferShift
 )
+
+// maxBuffer is the largest piece that is read or written through a buffer, and
+// the most that is held.
+const maxBuffer = 64 << 10
 
 // buffer is borrowed memory: b has the length of its size class. A pointer to
 // it goes through the pools, so that borrowing allocates nothing.
@@ -18,7 +22,7 @@ type buffer struct{ b []byte }
 
 var bufferPools [maxBufferShift - minBufferShift + 1]sync.Pool
 
-// borrow returns a buffer of at least n bytes, at most maxBuffer. What is in it
+// borrow returns a buffer of at least n bytes, at most maxPooled. What is in it
 // is undefined: only what the borrower wrote may leave it.
 func borrow(n int) *buffer {
 	class := bufferClass(n)

@@ -77,7 +77,7 @@ func (d *deflate) append(dst, p []byte) []byte {
 // and is kept up to maxScratch.
 type scratch struct{ b []byte }
 
-const maxScratch = 1 << 20
+const maxScratch = 2 << 20
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 

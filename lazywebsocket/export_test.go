@@ -1,6 +1,9 @@
 package lazywebsocket
 
-import "unsafe"
+import (
+	"net"
+	"unsafe"
+)
 
 // SizeofConn is what a connection costs before it has a buffer.
 const SizeofConn = unsafe.Sizeof(Conn{})
@@ -33,3 +36,6 @@ func (c *Conn) KeepaliveStopped() bool {
 	defer c.keepalive.mu.Unlock()
 	return c.keepalive.stopped
 }
+
+// NewServerConn makes a server's connection without a handshake.
+func NewServerConn(nc net.Conn) *Conn { return newConn(nc, settings{}) }

@@ -53,7 +53,7 @@ func (c *Conn) initHold(limit int) {
 	if limit == 0 {
 		limit = maxBuffer
 	}
-	h.limit = int32(min(max(limit, -1), maxBuffer)) //nolint:gosec // bounded
+	h.limit = int32(min(max(limit, -1), maxBuffer))
 	h.own = !isSocket(c.deadlines.nc)
 }
 

@@ -31,6 +31,17 @@ func (c *tap) Write(b []byte) (int, error) {
 	return c.PipeConn.Write(b)
 }
 
+// TryWrite counts what it writes, as a Write.
+func (c *tap) TryWrite(b []byte) (int, error) {
+	n, err := c.PipeConn.TryWrite(b)
+	if n > 0 {
+		c.mu.Lock()
+		c.sizes = append(c.sizes, n)
+		c.mu.Unlock()
+	}
+	return n, err
+}
+
 // taken returns the sizes of the writes since it was called last.
 func (c *tap) taken() []int {
 	c.mu.Lock()

@@ -139,21 +139,3 @@ func TestGateOwesUnderPressure(t *testing.T) {
 		t.Errorf("occupied %v, owed %v, %d done", g.occupied(), g.owed, done)
 	}
 }
-
-// The guard of the process works on when a bubble has used it, whose timers would
-// have ended with it.
-func TestGuardOutlivesBubbles(t *testing.T) {
-	g := newGuardian()
-	synctest.Test(t, func(*testing.T) { g.add(new(Conn)) })
-	g.add(new(Conn))
-	for range 10_000 {
-		g.mu.Lock()
-		rests := !g.ticking
-		g.mu.Unlock()
-		if rests {
-			return
-		}
-		time.Sleep(guardTick) // nothing can be waited for: the condition is polled
-	}
-	t.Error("the guard ticks no more")
-}

@@ -18,15 +18,17 @@ type inflate struct {
 
 // compressedPayload is the payload of the open message as it arrives.
 type compressedPayload struct {
-	c     *Conn
-	read  bool   // the decompressor has begun with it
-	whole []byte // the rest, where it was collected before; not nil then
+	c    *Conn
+	read bool // the decompressor has begun with it
+
+	collected bool   // it is not to be read:
+	whole     []byte // the rest of it
 }
 
 // Read returns payload bytes, up to io.EOF at the message's last.
 func (s *compressedPayload) Read(p []byte) (int, error) {
 	s.read = true
-	if s.whole != nil {
+	if s.collected {
 		n := copy(p, s.whole)
 		if s.whole = s.whole[n:]; n == 0 && len(p) > 0 {
 			return 0, io.EOF

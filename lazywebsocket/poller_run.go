@@ -18,8 +18,9 @@ type served struct {
 	state atomic.Uint32 // whether somebody runs it
 
 	// Of who runs it.
-	mem  *scratch // what has arrived of the open message
-	open bool     // a message has begun
+	mem  *buffer // mem.b[:n] has arrived of the open message; nil between messages
+	n    int
+	out  *scratch // the open message inflated, or nil
 	done bool     // ServeClosed was called
 }
 
@@ -99,9 +100,10 @@ func (s *served) turn() bool {
 	if s.done {
 		return false
 	}
-	messageType, mem, err := s.next()
+	messageType, data, err := s.next()
 	if err == nil {
-		err = s.deliver(messageType, mem)
+		err = s.deliver(messageType, data)
+		s.release()
 		if err == nil {
 			return true
 		}
@@ -114,32 +116,30 @@ func (s *served) turn() bool {
 }
 
 // deliver calls the handler.
-func (s *served) deliver(messageType int, mem *scratch) (err error) {
-	defer mem.giveBack()
+func (s *served) deliver(messageType int, data []byte) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	return s.h.ServeMessage(s.c, messageType, mem.b)
+	return s.h.ServeMessage(s.c, messageType, data)
 }
 
 // finish tells the handler of the end.
 func (s *served) finish(err error) {
 	s.done = true
-	s.mem.giveBack()
-	s.mem = nil
+	s.release()
 	if s.ready != nil {
 		s.ready.Watch(nil)
 	}
 	s.p.uncount(s)
-	defer s.c.Close() //nolint:errcheck // nobody is left to be told
+	defer s.c.Close()
 	s.h.ServeClosed(s.c, err)
 }
 
 // next reads the next message, as far as it has arrived: poll.ErrWouldBlock says
-// that it has not.
-func (s *served) next() (int, *scratch, error) {
+// that it has not. The data is valid until release.
+func (s *served) next() (messageType int, data []byte, err error) {
 	c := s.c
 	if !c.r.gate.tryEnterOrOwe() {
 		return noMessage, nil, poll.ErrWouldBlock // Shutdown reads; who leaves wakes us
@@ -148,69 +148,111 @@ func (s *served) next() (int, *scratch, error) {
 	if c.r.err != nil {
 		return noMessage, nil, c.r.err
 	}
-	err := s.begin()
-	for err == nil && c.r.dec.InMessage() {
-		if c.atHeader() {
-			_, err = c.nextData()
-		} else {
-			s.mem.b, err = c.appendPayload(s.mem.b, 0)
-		}
+	if s.mem == nil {
+		err = s.begin()
 	}
-	if err == nil && c.r.dec.Compressed() {
-		err = s.inflate()
+	for err == nil && c.r.dec.InMessage() {
+		err = s.collect()
+	}
+	if err == nil {
+		data, err = s.message()
 	}
 	switch {
 	case err == nil:
+		c.delivered()
+		return int(c.r.opcode), data, nil
 	case wouldBlock(err):
-		s.rest()
+		s.shrink()
 		return noMessage, nil, err
-	default:
-		return noMessage, nil, c.readFailed(err)
 	}
-	mem := s.mem
-	s.mem, s.open = nil, false
-	c.delivered()
-	return int(c.r.opcode), mem, nil
+	return noMessage, nil, c.readFailed(err)
 }
 
-// begin reads the first header of a message, unless that was done.
+// begin reads the first header of a message.
 func (s *served) begin() error {
-	if s.open {
-		return nil
-	}
-	f, err := s.c.nextData()
+	c := s.c
+	f, err := c.nextData()
 	if err != nil {
 		return err
 	}
-	s.c.r.opcode, s.open, s.mem = f.Opcode, true, borrowScratch()
-	s.c.r.message++
+	c.r.opcode = f.Opcode
+	c.r.message++
+	s.mem, s.n = borrow(int(min(f.Length, maxBuffer))), 0
 	return nil
 }
 
-// rest keeps what has arrived of the open message in memory of about its size: it
-// may take long to become more.
-func (s *served) rest() {
-	if s.mem == nil || cap(s.mem.b) <= 4*len(s.mem.b) {
+// collect takes a step towards the end of the open message.
+func (s *served) collect() error {
+	c := s.c
+	if c.atHeader() {
+		_, err := c.nextData()
+		return err
+	}
+	if p := c.buffered(); len(p) > 0 {
+		s.grow(len(p))
+		p = s.mem.b[s.n : s.n+copy(s.mem.b[s.n:], p)]
+		s.n += len(p)
+		c.r.buf.skip(len(p))
+		return c.r.dec.Payload(p)
+	}
+	if c.r.dec.Remaining() < int64(c.r.buf.size) {
+		return c.fill() // may bring the next frames too
+	}
+	s.grow(1)
+	n, err := c.readPayload(s.mem.b[s.n:])
+	s.n += n
+	return err
+}
+
+// grow makes room for n bytes more: four times what has arrived, at most. What a
+// header announces costs nothing.
+func (s *served) grow(n int) {
+	if len(s.mem.b)-s.n >= n {
 		return
 	}
-	small := &scratch{b: append([]byte(nil), s.mem.b...)}
-	s.mem.giveBack()
+	larger := borrowLarge(max(s.n+n, 4*s.n))
+	copy(larger.b, s.mem.b[:s.n])
+	giveBackLarge(s.mem)
+	s.mem = larger
+}
+
+// shrink keeps what has arrived of the open message in memory of about its size:
+// it may take long to become more.
+func (s *served) shrink() {
+	if s.mem == nil || len(s.mem.b) <= max(4*s.n, 1<<minBufferShift) {
+		return
+	}
+	small := borrowLarge(s.n)
+	copy(small.b, s.mem.b[:s.n])
+	giveBackLarge(s.mem)
 	s.mem = small
 }
 
-// inflate makes the open message what the peer has compressed. A decompressor
-// cannot stop in the middle and go on, so that it gets the whole.
-func (s *served) inflate() error {
+// message returns the open message, which is complete. What the peer has
+// compressed is inflated now: a decompressor could not stop in the middle and go
+// on.
+func (s *served) message() (data []byte, err error) {
 	c := s.c
-	packed := s.mem
-	defer packed.giveBack()
-	s.mem = borrowScratch()
-	c.r.inflate.src = compressedPayload{c: c, read: true, whole: packed.b}
+	data = s.mem.b[:s.n]
+	if !c.r.dec.Compressed() {
+		return data, nil
+	}
+	c.r.inflate.src = compressedPayload{c: c, read: true, collected: true, whole: data}
 	c.r.inflate.in.Begin(&c.r.inflate.src)
 	c.r.inflate.open = true
-	var err error
-	s.mem.b, err = c.appendInflated(s.mem.b, 0)
-	return err
+	s.out = borrowScratch()
+	s.out.b, err = c.appendInflated(s.out.b, 0)
+	return s.out.b, err
+}
+
+// release gives back the memory of a message.
+func (s *served) release() {
+	if s.mem != nil {
+		giveBackLarge(s.mem)
+		s.mem = nil
+	}
+	s.out.giveBack()
+	s.out = nil
 }
 
 func wouldBlock(err error) bool { return errors.Is(err, poll.ErrWouldBlock) }
@@ -218,9 +260,11 @@ func wouldBlock(err error) bool { return errors.Is(err, poll.ErrWouldBlock) }
 // block serves the connection from a goroutine of its own.
 func (s *served) block() {
 	for !s.done {
-		messageType, mem, err := s.nextBlocking()
+		messageType, data, err := s.nextBlocking()
 		if err == nil {
-			if err = s.deliver(messageType, mem); err == nil {
+			err = s.deliver(messageType, data)
+			s.release()
+			if err == nil {
 				continue
 			}
 			_ = s.c.end(CloseInternalServerErr, "")
@@ -230,20 +274,17 @@ func (s *served) block() {
 }
 
 // nextBlocking waits for the next message, without memory before it has begun.
-func (s *served) nextBlocking() (int, *scratch, error) {
+// The data is valid until release.
+func (s *served) nextBlocking() (messageType int, data []byte, err error) {
 	c := s.c
 	c.r.gate.enterAlways()
 	defer c.leaveRead()
 	if err := c.await(); err != nil {
 		return noMessage, nil, err
 	}
-	mem := borrowScratch()
-	messageType, data, err := c.appendMessage(mem.b)
-	if mem.b = data; err != nil {
-		mem.giveBack()
-		return noMessage, nil, err
-	}
-	return messageType, mem, nil
+	s.out = borrowScratch()
+	messageType, s.out.b, err = c.appendMessage(s.out.b)
+	return messageType, s.out.b, err
 }
 
 // inLoop reports whether an event loop reads the connection. Inside the read

@@ -48,7 +48,7 @@ type reader struct {
 
 func (r *reader) init(s settings, bufferSize int) {
 	r.dec.Role = s.role
-	r.dec.MaxFragments = int32(min(max(s.maxFragments, -1), math.MaxInt32)) //nolint:gosec // bounded
+	r.dec.MaxFragments = int32(min(max(s.maxFragments, -1), math.MaxInt32))
 	if s.maxFragments == 0 {
 		r.dec.MaxFragments = defaultMaxFragments
 	}

@@ -269,9 +269,12 @@ func (c *Conn) writeParts(h wsproto.Header, payload []byte) (sent int, err error
 	}
 }
 
-// writeLarge writes from the caller's memory, in pieces, so that a peer that
-// reads slowly is seen to read.
+// writeLarge writes from the caller's memory: to TLS in pieces, so that a peer
+// that reads slowly is seen to read.
 func (c *Conn) writeLarge(payload []byte) (sent int, err error) {
+	if c.canTry() {
+		return c.writeOut(payload)
+	}
 	for len(payload) > 0 && err == nil {
 		piece := payload[:min(len(payload), maxBuffer)]
 		payload = payload[len(piece):]

@@ -63,7 +63,11 @@ func (c *Conn) writeControl(e entrant, messageType int, data []byte) error {
 	// Sent at once, but for a handler's reply: of a flood of pings each would cost
 	// a write.
 	f.now = messageType == CloseMessage || !c.r.handling.Load()
-	return c.writeFrameContext(e.ctx, &f)
+	err := c.writeFrameContext(e.ctx, &f)
+	if err != nil && messageType == CloseMessage && c.w.failure.Load() == nil {
+		c.w.closeSent.Store(false) // what is held could not leave, and neither did this
+	}
+	return err
 }
 
 // FormatCloseMessage returns the payload of a Close frame in new memory: the

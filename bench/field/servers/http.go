@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"golazy.dev/lazywebsocket"
 )
 
 // overHTTP starts net/http with a handler.
@@ -16,7 +18,8 @@ func overHTTP(handler http.Handler) func(Options) (*Running, error) {
 		}
 		addr := listener.Addr().String()
 		if o.TLS != nil {
-			listener = tls.NewListener(listener, o.TLS)
+			// Changes nothing for the others.
+			listener = tls.NewListener(lazywebsocket.NewListener(listener), o.TLS)
 		}
 		server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 		go func() { _ = server.Serve(listener) }()
