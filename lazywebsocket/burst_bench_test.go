@@ -15,8 +15,8 @@ type burstConn struct {
 	burst []byte
 }
 
-func (c *burstConn) Read(p []byte) (int, error)      { return copy(p, c.burst), nil }
-func (c *burstConn) Write(p []byte) (int, error)     { return len(p), nil }
+func (c *burstConn) Read(p []byte) (int, error)     { return copy(p, c.burst), nil }
+func (c *burstConn) Write(p []byte) (int, error)    { return len(p), nil }
 func (*burstConn) SetWriteDeadline(time.Time) error { return nil }
 func (*burstConn) SetReadDeadline(time.Time) error  { return nil }
 

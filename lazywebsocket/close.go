@@ -163,8 +163,11 @@ func (c *Conn) abort() {
 // that cannot be done, or not in time: a frame that a stuck writer has begun
 // must not be torn.
 func (c *Conn) sayGoodbye(code int, reason string, deadline time.Time) bool {
-	if c.w.gate.enter(entrant{deadline: deadline}) != nil {
-		return false
+	if !c.w.gate.tryEnter() {
+		c.beforeBlocking()
+		if c.w.gate.enter(entrant{deadline: deadline}) != nil {
+			return false
+		}
 	}
 	defer c.leaveWrite()
 	if c.w.failure.Load() != nil {

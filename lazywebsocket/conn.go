@@ -121,7 +121,14 @@ func (c *Conn) Subprotocol() string { return c.subprotocol }
 func (c *Conn) LocalAddr() net.Addr { return c.deadlines.conn().LocalAddr() }
 
 // RemoteAddr returns the peer's network address: a proxy's, if there is one.
-func (c *Conn) RemoteAddr() net.Addr { return c.deadlines.conn().RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr {
+	if s := c.served.Load(); s != nil {
+		if a := s.remote.addr(); a != nil {
+			return a // a socket of the event loop knows it only while it is open
+		}
+	}
+	return c.deadlines.conn().RemoteAddr()
+}
 
 // NetConn returns the connection beneath, never nil. Reading it after Conn has
 // read may miss bytes that Conn has buffered; writing to it between Conn's

@@ -18,9 +18,9 @@ type guardian struct {
 	timer   *time.Timer
 	ticking bool
 	armed   time.Time // when the timer was set
-	fresh   []*Conn // held something since the latest tick
-	due     []*Conn // before that
-	spare   []*Conn // empty, for the next tick
+	fresh   []*Conn   // held something since the latest tick
+	due     []*Conn   // before that
+	spare   []*Conn   // empty, for the next tick
 }
 
 var guard = newGuardian()

@@ -33,10 +33,12 @@ type Poller struct {
 	once  sync.Once
 	loops *poll.Poller // nil where there is no epoll
 
-	mu      sync.Mutex
-	closed  bool
-	waiting map[*Conn]struct{} // served by goroutines; guarded by mu
-	polled  atomic.Int64       // served by loops, which know them
+	polled atomic.Int64 // connections served by loops, which know them
+
+	mu     sync.Mutex
+	closed bool
+	others map[*Conn]bool // served by goroutines (false), or by loops that are not ours
+	all    sync.WaitGroup // has a count for each connection
 }
 
 // MessageHandler receives what arrives on a connection that a [Poller] serves.
@@ -82,25 +84,35 @@ type PollerStats struct {
 func (p *Poller) Stats() PollerStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return PollerStats{Polled: int(p.polled.Load()), Goroutines: len(p.waiting)}
+	stats := PollerStats{Polled: int(p.polled.Load())}
+	for _, polled := range p.others {
+		if polled {
+			stats.Polled++
+		} else {
+			stats.Goroutines++
+		}
+	}
+	return stats
 }
 
 // Close ends all connections that the Poller serves, those of its loops without a
-// goodbye, and waits for the loops to end; ServeClosed is called for each. It must
-// not be called by a handler. Later calls of Serve return an error.
+// goodbye, and waits until ServeClosed has returned for each. It must not be
+// called by a handler. Later calls of Serve return an error.
 func (p *Poller) Close() error {
 	p.start()
 	p.mu.Lock()
 	p.closed = true
-	waiting := slices.Collect(maps.Keys(p.waiting))
+	others := slices.Collect(maps.Keys(p.others))
 	p.mu.Unlock()
-	for _, c := range waiting {
-		_ = c.end(CloseGoingAway, "")
+	for _, c := range others {
+		go func() { _ = c.end(CloseGoingAway, "") }()
 	}
-	if p.loops == nil {
-		return nil
+	var err error
+	if p.loops != nil {
+		err = p.loops.Close()
 	}
-	return p.loops.Close()
+	p.all.Wait()
+	return err
 }
 
 // start makes the loops with the first connection.
@@ -112,26 +124,35 @@ func (p *Poller) start() {
 func (p *Poller) count(s *served) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case p.closed:
+	if p.closed {
 		return false
-	case s.ready != nil:
-		p.polled.Add(1)
-	case p.waiting == nil:
-		p.waiting = map[*Conn]struct{}{s.c: {}}
-	default:
-		p.waiting[s.c] = struct{}{}
 	}
+	p.all.Add(1)
+	if s.ours() {
+		p.polled.Add(1)
+		return true
+	}
+	if p.others == nil {
+		p.others = make(map[*Conn]bool)
+	}
+	p.others[s.c] = s.ready != nil
 	return true
 }
 
 // uncount notes that s is served no more.
 func (p *Poller) uncount(s *served) {
-	if s.ready != nil {
+	defer p.all.Done()
+	if s.ours() {
 		p.polled.Add(-1)
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.waiting, s.c)
+	delete(p.others, s.c)
+}
+
+// ours reports whether the Poller's own loops serve it.
+func (s *served) ours() bool {
+	_, ok := s.ready.(*poll.Socket)
+	return ok
 }

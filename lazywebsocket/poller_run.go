@@ -2,6 +2,7 @@ package lazywebsocket
 
 import (
 	"errors"
+	"log"
 	"runtime/debug"
 	"sync/atomic"
 
@@ -15,13 +16,16 @@ type served struct {
 	h     MessageHandler
 	ready readiness // nil: a goroutine waits instead
 
-	state atomic.Uint32 // whether somebody runs it
+	state  atomic.Uint32 // whether somebody runs it
+	reads  int32         // of the network that are left for this run; negative: no limit
+	remote remoteAddr    // which a socket forgets at its end
+	done   bool          // ServeClosed was called
 
 	// Of who runs it.
-	mem  *buffer // mem.b[:n] has arrived of the open message; nil between messages
-	n    int
-	out  *scratch // the open message inflated, or nil
-	done bool     // ServeClosed was called
+	n      int      // mem.b[:n] has arrived of the open message
+	mem    *buffer  // nil between messages
+	number uint64   // of the open message
+	out    *scratch // the open message inflated, or nil
 }
 
 // The states of a served connection.
@@ -39,10 +43,10 @@ func (s *served) Readable() {
 	case !s.claim():
 	case s.p.Inline:
 		s.ready.SetInline(true)
-		s.run(inlineBurst)
+		s.run(true)
 		s.ready.SetInline(false)
 	default:
-		go s.run(0)
+		go s.run(false)
 	}
 }
 
@@ -50,7 +54,7 @@ func (s *served) Readable() {
 // because the connection's end has begun.
 func (s *served) wake() {
 	if s.ready != nil && s.claim() {
-		go s.run(0)
+		go s.run(false)
 	}
 }
 
@@ -73,19 +77,27 @@ func (s *served) claim() bool {
 	}
 }
 
-// inlineBurst bounds the messages for which a loop stays with a connection while
-// others wait.
-const inlineBurst = 256
+// A loop stays with a connection for so many reads and messages, while others
+// wait; a goroutine goes on then.
+const (
+	inlineReads    = 16
+	inlineMessages = 256
+)
 
-// run reads and calls the handler until nothing is there, or after most messages
-// leaves the rest to a goroutine, if most is not zero.
-func (s *served) run(most int) {
+// run reads and calls the handler until nothing is there, or on a loop for its
+// time.
+func (s *served) run(inline bool) {
+	s.reads = -1
+	if inline {
+		s.reads = inlineReads
+	}
 	for n := 1; ; n++ {
-		if s.turn() {
-			if n == most {
-				go s.run(0)
-				return
-			}
+		more := s.turn()
+		if inline && (s.reads == 0 || n >= inlineMessages) {
+			go s.run(false)
+			return
+		}
+		if more {
 			continue
 		}
 		if s.state.CompareAndSwap(running, idle) {
@@ -100,29 +112,49 @@ func (s *served) turn() bool {
 	if s.done {
 		return false
 	}
-	messageType, data, err := s.next()
-	if err == nil {
-		err = s.deliver(messageType, data)
-		s.release()
-		if err == nil {
-			return true
-		}
-		_ = s.c.end(CloseInternalServerErr, "")
-	}
-	if !wouldBlock(err) {
+	err := s.guarded(s.next)
+	switch {
+	case err == nil:
+		return true
+	case !wouldBlock(err):
 		s.finish(err)
 	}
 	return false
 }
 
-// deliver calls the handler.
-func (s *served) deliver(messageType int, data []byte) (err error) {
+// guarded reads a message with next and calls the handler. What panics, a handler
+// of control messages too, ends this connection and not the process.
+func (s *served) guarded(next func() (int, []byte, error)) (err error) {
+	returned := false
 	defer func() {
 		if v := recover(); v != nil {
 			err = &PanicError{Value: v, Stack: debug.Stack()}
+			_ = s.c.end(CloseInternalServerErr, "")
+		} else if !returned {
+			s.exited()
 		}
 	}()
-	return s.h.ServeMessage(s.c, messageType, data)
+	messageType, data, err := next()
+	if err == nil {
+		if err = s.h.ServeMessage(s.c, messageType, data); err != nil {
+			_ = s.c.end(CloseInternalServerErr, "")
+		}
+		s.release()
+	}
+	returned = true
+	return err
+}
+
+// errExited is why a connection ends whose handler has called runtime.Goexit.
+var errExited = errors.New("lazywebsocket: a message handler has ended its goroutine")
+
+// exited goes on elsewhere: this goroutine, which may be the loop's, ends.
+func (s *served) exited() {
+	s.c.beforeBlocking()
+	go func() {
+		_ = s.c.end(CloseInternalServerErr, "")
+		s.finish(errExited)
+	}()
 }
 
 // finish tells the handler of the end.
@@ -132,8 +164,13 @@ func (s *served) finish(err error) {
 	if s.ready != nil {
 		s.ready.Watch(nil)
 	}
-	s.p.uncount(s)
+	defer s.p.uncount(s)
 	defer s.c.Close()
+	defer func() {
+		if v := recover(); v != nil {
+			log.Printf("lazywebsocket: panic in ServeClosed: %v\n%s", v, debug.Stack())
+		}
+	}()
 	s.h.ServeClosed(s.c, err)
 }
 
@@ -145,10 +182,16 @@ func (s *served) next() (messageType int, data []byte, err error) {
 		return noMessage, nil, poll.ErrWouldBlock // Shutdown reads; who leaves wakes us
 	}
 	defer c.leaveRead()
-	if c.r.err != nil {
-		return noMessage, nil, c.r.err
+	if s.mem != nil && s.number != c.r.message {
+		s.release() // Shutdown has dropped the rest of it
 	}
-	if s.mem == nil {
+	switch {
+	case c.r.err != nil:
+		return noMessage, nil, c.r.err
+	case s.mem != nil:
+	case c.deadlines.ended():
+		return noMessage, nil, c.endedError()
+	default:
 		err = s.begin()
 	}
 	for err == nil && c.r.dec.InMessage() {
@@ -168,17 +211,34 @@ func (s *served) next() (messageType int, data []byte, err error) {
 	return noMessage, nil, c.readFailed(err)
 }
 
-// begin reads the first header of a message.
+// begin reads the first header of a message. The rest of one that a reader has
+// left before the hand-over is dropped.
 func (s *served) begin() error {
 	c := s.c
+	if c.r.begun {
+		c.r.begun = false
+		s.open(c.r.dec.Remaining())
+		return nil
+	}
+	for c.r.dec.InMessage() {
+		if err := c.drop(); err != nil {
+			return err
+		}
+	}
 	f, err := c.nextData()
 	if err != nil {
 		return err
 	}
 	c.r.opcode = f.Opcode
 	c.r.message++
-	s.mem, s.n = borrow(int(min(f.Length, maxBuffer))), 0
+	s.open(f.Length)
 	return nil
+}
+
+// open makes room for a message, whose first frame has length bytes.
+func (s *served) open(length int64) {
+	s.number = s.c.r.message
+	s.mem, s.n = borrow(int(min(length, maxBuffer))), 0
 }
 
 // collect takes a step towards the end of the open message.
@@ -259,17 +319,11 @@ func wouldBlock(err error) bool { return errors.Is(err, poll.ErrWouldBlock) }
 
 // block serves the connection from a goroutine of its own.
 func (s *served) block() {
-	for !s.done {
-		messageType, data, err := s.nextBlocking()
-		if err == nil {
-			err = s.deliver(messageType, data)
-			s.release()
-			if err == nil {
-				continue
-			}
-			_ = s.c.end(CloseInternalServerErr, "")
+	for {
+		if err := s.guarded(s.nextBlocking); err != nil {
+			s.finish(err)
+			return
 		}
-		s.finish(err)
 	}
 }
 
@@ -279,12 +333,25 @@ func (s *served) nextBlocking() (messageType int, data []byte, err error) {
 	c := s.c
 	c.r.gate.enterAlways()
 	defer c.leaveRead()
+	if c.r.err == nil && !c.messageOpen() && c.deadlines.ended() {
+		return noMessage, nil, c.endedError()
+	}
 	if err := c.await(); err != nil {
 		return noMessage, nil, err
 	}
 	s.out = borrowScratch()
 	messageType, s.out.b, err = c.appendMessage(s.out.b)
 	return messageType, s.out.b, err
+}
+
+// beforeBlocking is called before a wait that may be a handler's on an event loop,
+// which a fresh goroutine runs from then on.
+func (c *Conn) beforeBlocking() {
+	if s := c.served.Load(); s != nil && s.p.Inline {
+		if socket, ok := s.ready.(*poll.Socket); ok {
+			socket.HandOver()
+		}
+	}
 }
 
 // inLoop reports whether an event loop reads the connection. Inside the read

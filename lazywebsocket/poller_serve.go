@@ -3,6 +3,7 @@ package lazywebsocket
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"time"
 
 	"golazy.dev/lazywebsocket/internal/poll"
@@ -55,8 +56,12 @@ func (p *Poller) Serve(c *Conn, h MessageHandler) error {
 	if c.deadlines.ended() {
 		return &OpError{Op: "serve", Err: net.ErrClosed}
 	}
-	s := &served{c: c, p: p, h: h, ready: p.adopt(c)}
+	s := &served{c: c, p: p, h: h, remote: compact(c.RemoteAddr())}
+	if !c.inflating() { // a decompressor that has begun cannot but wait
+		s.ready = p.adopt(c)
+	}
 	if !p.count(s) {
+		_ = c.end(CloseGoingAway, "") // it cannot go back
 		return &OpError{Op: "serve", Err: net.ErrClosed}
 	}
 	c.served.Store(s)
@@ -97,4 +102,25 @@ func (p *Poller) adopt(c *Conn) readiness {
 	c.src.socket = nil
 	c.deadlines.transfer()
 	return socket
+}
+
+// remoteAddr is the address of a TCP peer in little memory; zero if there is none.
+type remoteAddr struct {
+	ip   [16]byte
+	port uint16
+}
+
+func compact(a net.Addr) (r remoteAddr) {
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.Zone == "" {
+		r.ip, r.port = tcp.AddrPort().Addr().As16(), tcp.AddrPort().Port()
+	}
+	return r
+}
+
+// addr is the address again, or nil.
+func (r remoteAddr) addr() net.Addr {
+	if r.port == 0 {
+		return nil
+	}
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom16(r.ip).Unmap(), r.port))
 }

@@ -57,6 +57,8 @@ func (m *messageReader) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	case c.r.err != nil:
 		return 0, c.r.err
+	case c.served.Load() != nil:
+		return 0, &OpError{Op: "read", Err: errServed}
 	case c.r.message != m.message:
 		return 0, io.ErrUnexpectedEOF
 	case len(p) == 0:

@@ -28,21 +28,22 @@ func readSocket(fd uintptr, p []byte) (int, error) {
 	}
 }
 
-// writeSocket writes to a non-blocking socket.
-func writeSocket(fd uintptr, p []byte) (int, error) {
+// writeSome makes one write. It returns false if the socket takes nothing.
+func (w *socketWrite) writeSome(fd uintptr) bool {
+	p := w.p[w.sent:]
 	if raceEnabled || len(p) > maxDirect {
-		return ignoringEINTR(func() (int, error) { return syscall.Write(int(fd), p) })
+		return w.took(ignoringEINTR(func() (int, error) { return syscall.Write(int(fd), p) }))
 	}
-	for {
-		n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))) //nolint:gosec // the memory outlives the call
-		switch errno {
-		case 0:
-			return int(n), nil
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			return 0, syscall.EAGAIN
-		default:
-			return 0, errno
-		}
+	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))) //nolint:gosec // the memory outlives the call
+	switch errno {
+	case 0:
+		w.sent += int(n)
+		w.progress.Add(1)
+	case syscall.EINTR:
+	case syscall.EAGAIN:
+		return false
+	default:
+		w.errno = errno
 	}
+	return true
 }

@@ -9,7 +9,7 @@ func readSocket(fd uintptr, p []byte) (int, error) {
 	return ignoringEINTR(func() (int, error) { return syscall.Read(int(fd), p) })
 }
 
-// writeSocket writes to a non-blocking socket.
-func writeSocket(fd uintptr, p []byte) (int, error) {
-	return ignoringEINTR(func() (int, error) { return syscall.Write(int(fd), p) })
+// writeSome makes one write. It returns false if the socket takes nothing.
+func (w *socketWrite) writeSome(fd uintptr) bool {
+	return w.took(ignoringEINTR(func() (int, error) { return syscall.Write(int(fd), w.p[w.sent:]) }))
 }

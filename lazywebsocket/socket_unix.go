@@ -112,22 +112,18 @@ type socketWrite struct {
 
 var socketWrites = sync.Pool{New: newSocketWrite}
 
-// newSocketWrite binds the function that writes until all is written, or nothing
-// has gone wrong but the socket takes no more: it returns false to wait.
+// newSocketWrite binds the function that writes until all is written, unless the
+// socket takes no more: it returns false to wait.
 func newSocketWrite() any {
 	w := new(socketWrite)
 	w.writable = func(fd uintptr) bool {
 		for w.sent < len(w.p) {
-			n, err := writeSocket(fd, w.p[w.sent:])
-			if err == syscall.EAGAIN { //nolint:errorlint // an Errno
+			if !w.writeSome(fd) {
 				return w.try
 			}
-			if err != nil {
-				w.errno = err
+			if w.errno != nil {
 				break
 			}
-			w.sent += n
-			w.progress.Add(1)
 		}
 		return true
 	}
@@ -149,6 +145,18 @@ func (s *socket) write(nc net.Conn, p []byte, try bool, progress *atomic.Uint32)
 	w.p, w.progress = nil, nil
 	socketWrites.Put(w)
 	return sent, err
+}
+
+// took notes what a write has done. It returns false if the socket takes nothing.
+func (w *socketWrite) took(n int, err error) bool {
+	if err == syscall.EAGAIN { //nolint:errorlint // an Errno
+		return false
+	}
+	if w.errno = err; err == nil {
+		w.sent += n
+		w.progress.Add(1)
+	}
+	return true
 }
 
 // renamed gives an error of a RawConn the name of the operation that it was.

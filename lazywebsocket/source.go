@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+
+	"golazy.dev/lazywebsocket/internal/poll"
 )
 
 // source reads the net.Conn for a connection and holds no memory meanwhile, as
@@ -74,6 +76,11 @@ func (c *Conn) receive() error {
 // receiveReady is receive for an event loop: it does not wait.
 func (c *Conn) receiveReady(b *readBuffer) error {
 	b.settle()
+	if s := c.served.Load(); s.reads == 0 {
+		return networkError{poll.ErrWouldBlock} // it is the turn of others
+	} else if s.reads > 0 {
+		s.reads--
+	}
 	n, err := c.tryRead(b.space())
 	b.filled(n)
 	b.settle()

@@ -44,19 +44,36 @@ type writer struct {
 // wrong message type. A write that reached the network and failed is final:
 // every later write returns the same error.
 func (c *Conn) WriteMessage(messageType int, data []byte) error {
-	if isData(messageType) {
-		return c.writeMessage(noContext, messageType, data)
+	if !isData(messageType) {
+		return c.writeOther(messageType, data)
 	}
-	if isControl(messageType) {
-		return c.WriteControl(messageType, data, c.deadlines.forMessage())
+	f := frame{op: wsproto.Opcode(messageType), fin: true, payload: data} //nolint:gosec // 1 or 2
+	f.deadline = c.deadlines.forMessage()
+	if err := c.enterMessage(f.deadline); err != nil {
+		return err
 	}
-	return writeError(errMessageType)
+	var err error
+	if c.w.deflate == nil {
+		err = c.writeFrame(&f)
+	} else {
+		err = c.writePacked(noContext, &f)
+	}
+	c.leaveWrite()
+	return err
+}
+
+// writeOther is WriteMessage of what is no data message.
+func (c *Conn) writeOther(messageType int, data []byte) error {
+	if !isControl(messageType) {
+		return writeError(errMessageType)
+	}
+	return c.WriteControl(messageType, data, c.deadlines.forMessage())
 }
 
 // noContext is the context of a call that has none.
 var noContext context.Context
 
-// writeMessage writes a data message of one frame.
+// writeMessage writes a data message of one frame that ctx can cancel.
 func (c *Conn) writeMessage(ctx context.Context, messageType int, data []byte) error {
 	f := frame{op: wsproto.Opcode(messageType), fin: true, payload: data} //nolint:gosec // 1 or 2
 	f.deadline = c.deadlines.forMessage()
@@ -64,16 +81,11 @@ func (c *Conn) writeMessage(ctx context.Context, messageType int, data []byte) e
 	if err != nil {
 		return err
 	}
-	switch {
-	case c.w.deflate != nil:
-		err = c.writePacked(ctx, &f)
-	case ctx != nil:
-		err = c.writeFrameContext(ctx, &f)
-	default:
-		err = c.writeFrame(&f)
+	defer c.leaveWrite()
+	if c.w.deflate == nil {
+		return c.writeFrameContext(ctx, &f)
 	}
-	c.leaveWrite()
-	return err
+	return c.writePacked(ctx, &f)
 }
 
 // writePacked writes the only frame of a message, compressed if that is wanted
@@ -97,10 +109,24 @@ func isData(messageType int) bool {
 	return messageType == TextMessage || messageType == BinaryMessage
 }
 
+// enterMessage is enterWrite for who begins a message; the case that is met mostly
+// takes little stack.
+func (c *Conn) enterMessage(deadline time.Time) error {
+	if deadline.IsZero() && c.w.gate.tryBegin(true) {
+		err := c.writable()
+		if err != nil {
+			c.leaveWrite()
+		}
+		return err
+	}
+	return c.enterWrite(entrant{deadline: deadline, message: true})
+}
+
 // enterWrite enters the gate; if the error is nil the caller may write, and then
 // leaves. An error from here has written nothing.
 func (c *Conn) enterWrite(e entrant) error {
 	if !c.w.gate.tryBegin(e.message) {
+		c.beforeBlocking()
 		if err := c.w.gate.enter(e); err != nil {
 			if c.deadlines.ended() {
 				return ErrCloseSent
@@ -179,21 +205,24 @@ func (c *Conn) writeFrame(f *frame) error {
 		return nil
 	}
 	if len(c.w.hold.bytes()) > 0 {
-		if len(c.w.hold.bytes())+f.size() <= maxBuffer {
-			c.keep(f)
-			return c.sendHeld(time.Time{})
-		}
-		if err := c.sendHeld(f.deadline); err != nil {
-			return err
-		}
-		if c.holdFrame(f) {
-			return nil
-		}
+		return c.writeBehind(f)
 	}
 	if _, err := c.sendFrame(f); err != nil {
 		return c.writeFailed(err)
 	}
 	return nil
+}
+
+// writeBehind writes a frame behind what is held: with it, if it fits.
+func (c *Conn) writeBehind(f *frame) error {
+	if len(c.w.hold.bytes())+f.size() <= maxBuffer {
+		c.keep(f)
+		return c.sendHeld(time.Time{})
+	}
+	if err := c.sendHeld(f.deadline); err != nil {
+		return err
+	}
+	return c.writeFrame(f)
 }
 
 // writeOwn writes a ping or a pong that the application has not asked for.
@@ -234,8 +263,9 @@ func (c *Conn) sendFrame(f *frame) (int, error) {
 		return c.writeParts(c.header(f), f.payload)
 	}
 	buf := borrow(f.size())
-	defer giveBack(buf)
-	return c.writeOut(c.appendFrame(buf.b[:0], f))
+	n, err := c.writeOut(c.appendFrame(buf.b[:0], f))
+	giveBack(buf)
+	return n, err
 }
 
 // writeParts writes the header with as much of the payload as a borrowed buffer
@@ -293,8 +323,9 @@ func (c *Conn) writeOut(b []byte) (sent int, err error) {
 		c.w.writes.Add(1)
 	}
 	if err != nil && c.deadlines.probed() {
-		n, err := c.writeOut(b[sent:])
-		return sent + n, err
+		var n int
+		n, err = c.writeOut(b[sent:])
+		sent += n
 	}
 	return sent, err
 }

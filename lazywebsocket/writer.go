@@ -38,8 +38,11 @@ type stream struct {
 func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 	s := lazily(&c.w.stream)
 	deadline := c.deadlines.forMessage()
-	if err := s.gate.enter(entrant{deadline: deadline}); err != nil {
-		return nil, writeError(err)
+	if !s.gate.tryEnter() {
+		c.beforeBlocking()
+		if err := s.gate.enter(entrant{deadline: deadline}); err != nil {
+			return nil, writeError(err)
+		}
 	}
 	defer s.gate.leave()
 	if s.open != nil {
@@ -75,7 +78,12 @@ type messageWriter struct {
 }
 
 // enter waits for a NextWriter that is about to close this writer, at most.
-func (w *messageWriter) enter() { _ = w.c.w.stream.Load().gate.enter(entrant{}) }
+func (w *messageWriter) enter() {
+	if g := &w.c.w.stream.Load().gate; !g.tryEnter() {
+		w.c.beforeBlocking()
+		g.enterAlways()
+	}
+}
 
 func (w *messageWriter) leave() { w.c.w.stream.Load().gate.leave() }
 
