@@ -23,8 +23,8 @@ func TestNewClient(t *testing.T) {
 	if resp.StatusCode != http.StatusSwitchingProtocols || c.NetConn() != nc || resp.Request.URL.RequestURI() != "/path?q=1" {
 		t.Errorf("response %v for %v on %v", resp, resp.Request.URL, c.NetConn())
 	}
-	if c.r.buf.size != minReadBuffer || c.w.size() != 200 {
-		t.Errorf("buffers of %d and %d bytes", c.r.buf.size, c.w.size())
+	if c.r.buf.size != minReadBuffer || c.writeBuffers().size != 200 {
+		t.Errorf("buffers of %d and %d bytes", c.r.buf.size, c.writeBuffers().size)
 	}
 	echoes(t, c)
 }

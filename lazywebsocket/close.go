@@ -211,7 +211,7 @@ func (c *Conn) linger() {
 	// is left unread then. Where the stream has no end to show, the peer's Close
 	// frame is all that a server waits for; a client waits for the server, which
 	// goes first (RFC 6455, 7.1.1).
-	if c.awaitClose(src, intact) && !ok && c.role == wsproto.Server {
+	if c.awaitClose(src, intact) && !ok && c.r.dec.Role == wsproto.Server {
 		return
 	}
 	_, _ = io.Copy(io.Discard, src)

@@ -51,17 +51,32 @@ const (
 // Control frames are answered by reads: an application that does not read
 // answers no ping and notices no close.
 type Conn struct {
-	subprotocol string
-	role        wsproto.Role
-
 	src source
 	r   reader
 	w   writer
 
-	served    atomic.Pointer[served]   // nil: the application reads
-	handlers  atomic.Pointer[handlers] // nil: the default behaviour for every control frame
-	keepalive *keepalive               // nil: off
+	served    atomic.Pointer[served] // nil: the application reads
+	rare      atomic.Pointer[rare]   // nil until any of it is needed
+	keepalive *keepalive             // nil: off
 	deadlines deadlines
+}
+
+// rare is what few connections need. A Conn is small because it is elsewhere.
+type rare struct {
+	subprotocol string
+	buffers     writeBuffers             // as the application wants them
+	handlers    atomic.Pointer[handlers] // nil: the default behaviour for every control frame
+	stream      stream                   // of NextWriter
+	pong        pongSlot
+}
+
+// lazily returns what p points to, which the first caller makes.
+func lazily[T any](p *atomic.Pointer[T]) *T {
+	if v := p.Load(); v != nil {
+		return v
+	}
+	p.CompareAndSwap(nil, new(T))
+	return p.Load()
 }
 
 // settings is what an Upgrader or a Dialer has decided about a connection.
@@ -94,11 +109,14 @@ const (
 // newConn makes a connection on nc, whose handshake is complete and whose
 // deadlines are cleared.
 func newConn(nc net.Conn, s settings) *Conn {
-	c := &Conn{subprotocol: s.subprotocol, role: s.role}
+	c := new(Conn)
+	if s.subprotocol != "" {
+		lazily(&c.rare).subprotocol = s.subprotocol
+	}
 	nc = unwrapped(nc)
 	c.deadlines.nc = nc
 	c.r.init(s, c.src.init(nc))
-	c.w.initBuffers(s)
+	c.initWriteBuffers(s)
 	c.initHold(s.holdLimit)
 	if s.pingInterval > 0 {
 		c.startKeepalive(s.pingInterval, s.pongTimeout)
@@ -115,7 +133,12 @@ func orDefault(v, def int) int {
 }
 
 // Subprotocol returns the subprotocol that the handshake chose, or "".
-func (c *Conn) Subprotocol() string { return c.subprotocol }
+func (c *Conn) Subprotocol() string {
+	if r := c.rare.Load(); r != nil {
+		return r.subprotocol
+	}
+	return ""
+}
 
 // LocalAddr returns the local network address.
 func (c *Conn) LocalAddr() net.Addr { return c.deadlines.conn().LocalAddr() }

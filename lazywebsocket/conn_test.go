@@ -26,7 +26,7 @@ func TestConnReports(t *testing.T) {
 
 // A million connections are a million of these.
 func TestSizeofConn(t *testing.T) {
-	const budget = 480
+	const budget = 384
 	if lazywebsocket.SizeofConn > budget {
 		t.Errorf("a Conn has %d bytes, more than %d", lazywebsocket.SizeofConn, budget)
 	}

@@ -38,7 +38,7 @@ func (c *Conn) cancelReads(ctx context.Context) (stop func()) {
 	if ctx.Done() == nil {
 		return func() {}
 	}
-	c.r.ctx = ctx
+	c.r.ctx = &ctx
 	interrupted := make(chan struct{})
 	cancel := context.AfterFunc(ctx, func() {
 		c.deadlines.interruptRead()
@@ -56,9 +56,12 @@ func (c *Conn) cancelReads(ctx context.Context) (stop func()) {
 // cancelCause returns what a cancelled read tells its caller, or nil if err has
 // another cause. Inside the read gate.
 func (c *Conn) cancelCause(err error) error {
-	ctx := c.r.ctx
+	if c.r.ctx == nil {
+		return nil
+	}
+	ctx := *c.r.ctx
 	_, network := err.(networkError) //nolint:errorlint // the reader's own, not wrapped yet
-	if ctx == nil || ctx.Err() == nil || !network || !errors.Is(err, os.ErrDeadlineExceeded) || c.deadlines.ended() {
+	if ctx.Err() == nil || !network || !errors.Is(err, os.ErrDeadlineExceeded) || c.deadlines.ended() {
 		return nil
 	}
 	return &OpError{Op: "read", Err: ctx.Err()}

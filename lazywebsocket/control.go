@@ -12,6 +12,14 @@ type handlers struct {
 	close func(code int, text string) error
 }
 
+// handlers returns what the application has set, or nil.
+func (c *Conn) handlers() *handlers {
+	if r := c.rare.Load(); r != nil {
+		return r.handlers.Load()
+	}
+	return nil
+}
+
 // handlerError carries what an application's handler returned through the
 // reader, so that the application gets it back as it was.
 type handlerError struct{ error }
@@ -48,7 +56,7 @@ func (c *Conn) handleControl() error {
 }
 
 func (c *Conn) handlePing(payload []byte) error {
-	h := c.handlers.Load()
+	h := c.handlers()
 	if h == nil || h.ping == nil {
 		c.replyPong(payload)
 		return nil
@@ -60,7 +68,7 @@ func (c *Conn) handlePong(payload []byte) error {
 	if c.keepalive != nil {
 		c.keepalive.pong(payload)
 	}
-	h := c.handlers.Load()
+	h := c.handlers()
 	if h == nil || h.pong == nil {
 		return nil
 	}
@@ -76,7 +84,7 @@ func (c *Conn) handleClose(payload []byte) error {
 	}
 	c.r.peerClosed = true
 	closed := &CloseError{Code: code, Text: string(reason)}
-	if h := c.handlers.Load(); h == nil || h.close == nil {
+	if h := c.handlers(); h == nil || h.close == nil {
 		c.replyClose(code)
 	} else if err := h.close(code, closed.Text); err != nil {
 		return handlerError{err}
@@ -125,14 +133,15 @@ func (c *Conn) SetCloseHandler(h func(code int, text string) error) {
 // setHandler changes one handler in a copy, because programs set one from the
 // writing goroutine and another from the reading one, while a read is waiting.
 func (c *Conn) setHandler(set func(*handlers)) {
+	r := lazily(&c.rare)
 	for {
-		old := c.handlers.Load()
+		old := r.handlers.Load()
 		changed := new(handlers)
 		if old != nil {
 			*changed = *old
 		}
 		set(changed)
-		if c.handlers.CompareAndSwap(old, changed) {
+		if r.handlers.CompareAndSwap(old, changed) {
 			return
 		}
 	}
@@ -140,7 +149,7 @@ func (c *Conn) setHandler(set func(*handlers)) {
 
 // PingHandler returns the function that handles pings, never nil.
 func (c *Conn) PingHandler() func(appData string) error {
-	if h := c.handlers.Load(); h != nil && h.ping != nil {
+	if h := c.handlers(); h != nil && h.ping != nil {
 		return h.ping
 	}
 	return func(appData string) error {
@@ -151,7 +160,7 @@ func (c *Conn) PingHandler() func(appData string) error {
 
 // PongHandler returns the function that handles pongs, never nil.
 func (c *Conn) PongHandler() func(appData string) error {
-	if h := c.handlers.Load(); h != nil && h.pong != nil {
+	if h := c.handlers(); h != nil && h.pong != nil {
 		return h.pong
 	}
 	return func(string) error { return nil }
@@ -159,7 +168,7 @@ func (c *Conn) PongHandler() func(appData string) error {
 
 // CloseHandler returns the function that handles Close frames, never nil.
 func (c *Conn) CloseHandler() func(code int, text string) error {
-	if h := c.handlers.Load(); h != nil && h.close != nil {
+	if h := c.handlers(); h != nil && h.close != nil {
 		return h.close
 	}
 	return func(code int, _ string) error {

@@ -14,6 +14,8 @@ type inflate struct {
 	in   *wsdeflate.Inflater
 	src  compressedPayload
 	open bool // a compressed message has begun and its end was not read
+
+	out *scratch // of an event loop: the message that its handler looks at
 }
 
 // compressedPayload is the payload of the open message as it arrives.

@@ -135,7 +135,7 @@ func (p *Poller) count(s *served) bool {
 	if p.others == nil {
 		p.others = make(map[*Conn]bool)
 	}
-	p.others[s.c] = s.ready != nil
+	p.others[s.c] = s.polled
 	return true
 }
 
@@ -153,6 +153,9 @@ func (p *Poller) uncount(s *served) {
 
 // ours reports whether the Poller's own loops serve it.
 func (s *served) ours() bool {
-	_, ok := s.ready.(*poll.Socket)
+	if !s.polled {
+		return false
+	}
+	_, ok := s.ready().(*poll.Socket)
 	return ok
 }

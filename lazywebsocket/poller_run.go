@@ -11,21 +11,30 @@ import (
 
 // served is a connection that a Poller serves.
 type served struct {
-	c     *Conn
-	p     *Poller
-	h     MessageHandler
-	ready readiness // nil: a goroutine waits instead
+	c *Conn
+	p *Poller
+	h MessageHandler
 
 	state  atomic.Uint32 // whether somebody runs it
 	reads  int32         // of the network that are left for this run; negative: no limit
 	remote remoteAddr    // which a socket forgets at its end
+	polled bool          // by an event loop; otherwise a goroutine waits
 	done   bool          // ServeClosed was called
+	number uint32        // of the open message
 
 	// Of who runs it.
-	n      int      // mem.b[:n] has arrived of the open message
-	mem    *buffer  // nil between messages
-	number uint64   // of the open message
-	out    *scratch // the open message inflated, or nil
+	mem *buffer // mem.b[:n] has arrived of the open message; nil between messages
+	n   int
+}
+
+// ready returns what tells of bytes. It has not changed since Serve.
+func (s *served) ready() readiness {
+	nc := s.c.deadlines.nc
+	if ready, ok := nc.(readiness); ok {
+		return ready
+	}
+	_, inner := plain(nc)
+	return inner.socket.Load()
 }
 
 // The states of a served connection.
@@ -42,9 +51,10 @@ func (s *served) Readable() {
 	switch {
 	case !s.claim():
 	case s.p.Inline:
-		s.ready.SetInline(true)
+		ready := s.ready()
+		ready.SetInline(true)
 		s.run(true)
-		s.ready.SetInline(false)
+		ready.SetInline(false)
 	default:
 		go s.run(false)
 	}
@@ -53,7 +63,7 @@ func (s *served) Readable() {
 // wake makes somebody look at the connection: for what has been buffered, or
 // because the connection's end has begun.
 func (s *served) wake() {
-	if s.ready != nil && s.claim() {
+	if s.polled && s.claim() {
 		go s.run(false)
 	}
 }
@@ -161,8 +171,8 @@ func (s *served) exited() {
 func (s *served) finish(err error) {
 	s.done = true
 	s.release()
-	if s.ready != nil {
-		s.ready.Watch(nil)
+	if s.polled {
+		s.ready().Watch(nil)
 	}
 	defer s.p.uncount(s)
 	defer s.c.Close()
@@ -300,9 +310,10 @@ func (s *served) message() (data []byte, err error) {
 	c.r.inflate.src = compressedPayload{c: c, read: true, collected: true, whole: data}
 	c.r.inflate.in.Begin(&c.r.inflate.src)
 	c.r.inflate.open = true
-	s.out = borrowScratch()
-	s.out.b, err = c.appendInflated(s.out.b, 0)
-	return s.out.b, err
+	out := borrowScratch()
+	c.r.inflate.out = out
+	out.b, err = c.appendInflated(out.b, 0)
+	return out.b, err
 }
 
 // release gives back the memory of a message.
@@ -311,25 +322,32 @@ func (s *served) release() {
 		giveBackLarge(s.mem)
 		s.mem = nil
 	}
-	s.out.giveBack()
-	s.out = nil
+	if f := s.c.r.inflate; f != nil {
+		f.out.giveBack()
+		f.out = nil
+	}
 }
 
 func wouldBlock(err error) bool { return errors.Is(err, poll.ErrWouldBlock) }
 
 // block serves the connection from a goroutine of its own.
 func (s *served) block() {
+	var out *scratch
+	next := func() (int, []byte, error) { return s.nextBlocking(&out) }
 	for {
-		if err := s.guarded(s.nextBlocking); err != nil {
+		err := s.guarded(next)
+		out.giveBack()
+		out = nil
+		if err != nil {
 			s.finish(err)
 			return
 		}
 	}
 }
 
-// nextBlocking waits for the next message, without memory before it has begun.
-// The data is valid until release.
-func (s *served) nextBlocking() (messageType int, data []byte, err error) {
+// nextBlocking waits for the next message, and borrows memory for it when it has
+// begun.
+func (s *served) nextBlocking(out **scratch) (messageType int, data []byte, err error) {
 	c := s.c
 	c.r.gate.enterAlways()
 	defer c.leaveRead()
@@ -339,16 +357,17 @@ func (s *served) nextBlocking() (messageType int, data []byte, err error) {
 	if err := c.await(); err != nil {
 		return noMessage, nil, err
 	}
-	s.out = borrowScratch()
-	messageType, s.out.b, err = c.appendMessage(s.out.b)
-	return messageType, s.out.b, err
+	*out = borrowScratch()
+	messageType, data, err = c.appendMessage((*out).b)
+	(*out).b = data
+	return messageType, data, err
 }
 
 // beforeBlocking is called before a wait that may be a handler's on an event loop,
 // which a fresh goroutine runs from then on.
 func (c *Conn) beforeBlocking() {
-	if s := c.served.Load(); s != nil && s.p.Inline {
-		if socket, ok := s.ready.(*poll.Socket); ok {
+	if s := c.served.Load(); s != nil && s.polled && s.p.Inline {
+		if socket, ok := s.ready().(*poll.Socket); ok {
 			socket.HandOver()
 		}
 	}
@@ -358,7 +377,7 @@ func (c *Conn) beforeBlocking() {
 // gate.
 func (c *Conn) inLoop() bool {
 	s := c.served.Load()
-	return s != nil && s.ready != nil && !c.r.blocking
+	return s != nil && s.polled && !c.r.blocking
 }
 
 // leaveRead leaves the read gate. Who was not let in meanwhile looks again.

@@ -58,41 +58,41 @@ func (p *Poller) Serve(c *Conn, h MessageHandler) error {
 	}
 	s := &served{c: c, p: p, h: h, remote: compact(c.RemoteAddr())}
 	if !c.inflating() { // a decompressor that has begun cannot but wait
-		s.ready = p.adopt(c)
+		s.polled = p.adopt(c)
 	}
 	if !p.count(s) {
 		_ = c.end(CloseGoingAway, "") // it cannot go back
 		return &OpError{Op: "serve", Err: net.ErrClosed}
 	}
 	c.served.Store(s)
-	if s.ready == nil {
+	if !s.polled {
 		go s.block()
 		return nil
 	}
-	s.ready.Watch(s)
+	s.ready().Watch(s)
 	s.wake() // what has been buffered raises no event
 	return nil
 }
 
-// adopt gives the connection's net.Conn to the loops. It returns nil where they
+// adopt gives the connection's net.Conn to the loops. It returns false where they
 // cannot take it. Inside the read gate.
-func (p *Poller) adopt(c *Conn) readiness {
+func (p *Poller) adopt(c *Conn) bool {
 	if c.w.gate.enter(entrant{deadline: time.Now().Add(handOverWait)}) != nil {
-		return nil // somebody is stuck in a write to the old net.Conn
+		return false // somebody is stuck in a write to the old net.Conn
 	}
 	defer c.leaveWrite()
 	c.deadlines.mu.Lock()
 	defer c.deadlines.mu.Unlock()
-	if ready, ok := c.deadlines.nc.(readiness); ok {
-		return ready
+	if _, ok := c.deadlines.nc.(readiness); ok {
+		return true
 	}
 	nc, inner := plain(c.deadlines.nc)
 	if nc == nil || p.loops == nil || c.deadlines.ending.Load() {
-		return nil
+		return false
 	}
 	socket, err := p.loops.Adopt(nc)
 	if err != nil {
-		return nil
+		return false
 	}
 	if inner != nil {
 		inner.socket.Store(socket)
@@ -101,7 +101,7 @@ func (p *Poller) adopt(c *Conn) readiness {
 	}
 	c.src.socket = nil
 	c.deadlines.transfer()
-	return socket
+	return true
 }
 
 // remoteAddr is the address of a TCP peer in little memory; zero if there is none.

@@ -50,7 +50,7 @@ func NewPreparedMessage(messageType int, data []byte) (*PreparedMessage, error) 
 // A server sends the prepared bytes as they are; a client masks them anew each
 // time (RFC 6455, 5.3).
 func (c *Conn) WritePreparedMessage(pm *PreparedMessage) error {
-	if c.role == wsproto.Client || isControl(pm.messageType) {
+	if c.r.dec.Role == wsproto.Client || isControl(pm.messageType) {
 		return c.WriteMessage(pm.messageType, pm.frame[pm.header:])
 	}
 	deadline := c.deadlines.forMessage()

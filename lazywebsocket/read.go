@@ -18,16 +18,16 @@ type reader struct {
 	buf  readBuffer
 	err  error // the first failure: what every later read returns
 
-	// message counts the messages begun. A reader that NextReader returned knows
-	// its number, and ends when another message has begun.
-	message uint64
-
-	inflate *inflate        // nil: compression was not negotiated
-	ctx     context.Context // of the read in progress, nil when it has none
-	limit   atomic.Int64    // the read limit, from the next message on
+	inflate *inflate         // nil: compression was not negotiated
+	ctx     *context.Context // of the read in progress, nil when it has none
+	limit   atomic.Int64     // the read limit, from the next message on
 
 	reads    atomic.Uint32 // reads of the network, begun and ended: signs of life
 	handling atomic.Bool   // a handler of a control frame runs
+
+	// message counts the messages begun. A reader that NextReader returned knows
+	// its number, and ends when another message has begun.
+	message uint32
 
 	lost       bool           // the place in the stream is lost with the failure
 	peerClosed bool           // the peer's Close frame was read

@@ -33,7 +33,7 @@ func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 // kept too long ends instead of reading its successor.
 type messageReader struct {
 	c       *Conn
-	message uint64
+	message uint32
 	done    bool // its end was reached
 }
 

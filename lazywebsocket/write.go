@@ -22,11 +22,7 @@ type writer struct {
 
 	deflate *deflate // nil: compression was not negotiated
 
-	hold   hold
-	custom *writeBuffers            // nil: the default ones
-	stream atomic.Pointer[stream]   // nil before the first NextWriter
-	pong   atomic.Pointer[pongSlot] // nil before the first ping
-
+	hold      hold
 	closeSent atomic.Bool   // a Close frame was written, or begun
 	writes    atomic.Uint32 // writes of the network that took bytes: signs of life
 }
@@ -177,7 +173,7 @@ func (f *frame) size() int { return wsproto.MaxHeaderSize + len(f.payload) }
 // header returns the frame's header, with a fresh key where it needs one.
 func (c *Conn) header(f *frame) wsproto.Header {
 	h := wsproto.Header{Fin: f.fin, RSV: f.rsv, Opcode: f.op, Length: int64(len(f.payload))}
-	if c.role == wsproto.Client {
+	if c.r.dec.Role == wsproto.Client {
 		h.Masked, h.Key = true, newMaskKey()
 	}
 	return h

@@ -92,7 +92,7 @@ func (c *Conn) replyClose(code int) {
 // those have written who wait already. The reader does not wait for a writer,
 // and no writer waits for a pong.
 func (c *Conn) replyPong(payload []byte) {
-	pong := lazily(&c.w.pong)
+	pong := &lazily(&c.rare).pong
 	pong.put(payload)
 	if c.w.gate.tryEnter() {
 		c.writePong()
@@ -106,7 +106,7 @@ func (c *Conn) replyPong(payload []byte) {
 // at most; it ends with the pings, or with the connection, whose end lets
 // everybody in who waits.
 func (c *Conn) carryPong() {
-	pong := c.w.pong.Load()
+	pong := &c.rare.Load().pong
 	for {
 		_ = c.w.gate.enter(entrant{}) // waits without limit, so that it cannot fail
 		c.writePong()
@@ -121,7 +121,7 @@ func (c *Conn) carryPong() {
 
 // writePong writes the pong that waits. Inside the gate.
 func (c *Conn) writePong() {
-	if payload, ok := c.w.pong.Load().take(); ok && c.writable() == nil {
+	if payload, ok := c.rare.Load().pong.take(); ok && c.writable() == nil {
 		_ = c.writeOwn(wsproto.Pong, payload, time.Now().Add(pongWait))
 	}
 }

@@ -3,7 +3,6 @@ package lazywebsocket
 import (
 	"errors"
 	"io"
-	"sync/atomic"
 
 	"golazy.dev/lazywebsocket/internal/wsproto"
 )
@@ -36,7 +35,7 @@ type stream struct {
 // at most 125 bytes, when the writer is closed. The writer implements
 // io.StringWriter and io.ReaderFrom. The errors are those of WriteMessage.
 func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
-	s := lazily(&c.w.stream)
+	s := &lazily(&c.rare).stream
 	deadline := c.deadlines.forMessage()
 	if !s.gate.tryEnter() {
 		c.beforeBlocking()
@@ -79,13 +78,13 @@ type messageWriter struct {
 
 // enter waits for a NextWriter that is about to close this writer, at most.
 func (w *messageWriter) enter() {
-	if g := &w.c.w.stream.Load().gate; !g.tryEnter() {
+	if g := &w.c.rare.Load().stream.gate; !g.tryEnter() {
 		w.c.beforeBlocking()
 		g.enterAlways()
 	}
 }
 
-func (w *messageWriter) leave() { w.c.w.stream.Load().gate.leave() }
+func (w *messageWriter) leave() { w.c.rare.Load().stream.gate.leave() }
 
 // Write adds p to the message. P is not kept.
 func (w *messageWriter) Write(p []byte) (int, error) {
@@ -115,7 +114,7 @@ func (w *messageWriter) WriteString(s string) (int, error) {
 // ReadFrom adds what r has, until io.EOF. The message is not held up for others
 // while r is waited for.
 func (w *messageWriter) ReadFrom(r io.Reader) (int64, error) {
-	piece := borrow(w.c.w.size())
+	piece := borrow(w.c.writeBuffers().size)
 	defer giveBack(piece)
 	var total int64
 	for {
@@ -148,7 +147,7 @@ func (w *messageWriter) write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	total := len(p)
-	if total >= w.c.w.size() && !isControl(w.messageType) {
+	if total >= w.c.writeBuffers().size && !isControl(w.messageType) {
 		// As large as the buffer: it goes out as a frame of its own, uncopied.
 		if err := w.flush(false); err != nil {
 			return 0, err
@@ -254,7 +253,7 @@ func (w *messageWriter) pack(f *frame) *scratch {
 		return w.c.pack(f)
 	case !w.begun:
 		// A first frame that is not the last is of a message larger than the buffer.
-		w.compressed = w.c.compresses(max(len(f.payload), w.c.w.size()))
+		w.compressed = w.c.compresses(max(len(f.payload), w.c.writeBuffers().size))
 	}
 	if !w.compressed {
 		return nil
@@ -286,7 +285,7 @@ func (w *messageWriter) fail(err error) error {
 		w.streaming = false
 		w.c.w.gate.endStream()
 	}
-	if s := w.c.w.stream.Load(); s.open == w {
+	if s := &w.c.rare.Load().stream; s.open == w {
 		s.open = nil
 	}
 	if w.buf != nil {
@@ -304,49 +303,41 @@ type writeBuffers struct {
 
 const defaultWriteBuffer = 4096
 
-func (w *writer) initBuffers(s settings) {
+func (c *Conn) initWriteBuffers(s settings) {
 	if size := orDefault(s.writeBufferSize, defaultWriteBuffer); size != defaultWriteBuffer || s.writeBufferPool != nil {
-		w.custom = &writeBuffers{size, s.writeBufferPool}
+		lazily(&c.rare).buffers = writeBuffers{size, s.writeBufferPool}
 	}
 }
 
-// size is that of the buffers of NextWriter.
-func (w *writer) size() int {
-	if w.custom == nil {
-		return defaultWriteBuffer
+// writeBuffers returns what the application wants.
+func (c *Conn) writeBuffers() writeBuffers {
+	if r := c.rare.Load(); r != nil && r.buffers.size > 0 {
+		return r.buffers
 	}
-	return w.custom.size
+	return writeBuffers{size: defaultWriteBuffer}
 }
 
 // borrowWriteBuffer returns a buffer of the configured size or more.
 func (c *Conn) borrowWriteBuffer() *buffer {
-	if c.w.custom == nil || c.w.custom.pool == nil {
-		return borrowLarge(c.w.size())
+	want := c.writeBuffers()
+	if want.pool == nil {
+		return borrowLarge(want.size)
 	}
-	if b, ok := c.w.custom.pool.Get().(*buffer); ok && b != nil && len(b.b) >= c.w.size() {
+	if b, ok := want.pool.Get().(*buffer); ok && b != nil && len(b.b) >= want.size {
 		return b
 	}
-	return &buffer{b: make([]byte, max(c.w.size(), minWriteBuffer))}
+	return &buffer{b: make([]byte, max(want.size, minWriteBuffer))}
 }
 
 func (c *Conn) returnWriteBuffer(b *buffer) {
-	if c.w.custom == nil || c.w.custom.pool == nil {
+	pool := c.writeBuffers().pool
+	if pool == nil {
 		giveBackLarge(b)
 		return
 	}
 	overwrite(b.b)
-	c.w.custom.pool.Put(b)
+	pool.Put(b)
 }
 
 // minWriteBuffer holds a control payload, and the byte that is one too many.
 const minWriteBuffer = wsproto.MaxControlPayload + 1
-
-// lazily returns what p points to, which the first caller makes: few connections
-// need it.
-func lazily[T any](p *atomic.Pointer[T]) *T {
-	if v := p.Load(); v != nil {
-		return v
-	}
-	p.CompareAndSwap(nil, new(T))
-	return p.Load()
-}
