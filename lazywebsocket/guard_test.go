@@ -2,6 +2,7 @@ package lazywebsocket_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -220,10 +221,13 @@ func TestGuardOfSockets(t *testing.T) {
 			for i := range pairs {
 				pairs[i][0], pairs[i][1] = socketPair(t, network)
 			}
+			guarded := 0
 			for range 3 {
 				for _, pair := range pairs {
 					rawBurst(t, pair[1], 3)
 					must(t, answer(pair[0], 2, answerWays["WriteMessage"].write)) // and reads no more
+					conns, _ := lazywebsocket.Guarding()
+					guarded += conns
 				}
 				for _, pair := range pairs {
 					wantRead(t, pair[1], `text "m0"`)
@@ -234,6 +238,9 @@ func TestGuardOfSockets(t *testing.T) {
 					wantRead(t, pair[1], `text "m2"`)
 				}
 				awaitRest(t)
+			}
+			if guarded == 0 {
+				t.Error("the guard of the process had nothing to do")
 			}
 		})
 	}
@@ -247,7 +254,7 @@ func TestGuardOfFullSockets(t *testing.T) {
 		t.Run(network, func(t *testing.T) {
 			server, client := socketPair(t, network)
 			must(t, server.NetConn().(interface{ SetWriteBuffer(n int) error }).SetWriteBuffer(20<<10))
-			var round atomic.Int64
+			var wrote atomic.Int64
 			written := result(func() error {
 				for i := range rounds {
 					server.Hold()
@@ -256,14 +263,14 @@ func TestGuardOfFullSockets(t *testing.T) {
 						if err := server.WriteMessage(lazywebsocket.TextMessage, []byte(text)); err != nil {
 							return err
 						}
+						wrote.Add(1)
 					}
 					server.NetConn() // flushes, without waiting
-					round.Add(1)
 				}
 				return nil
 			})
-			for before := int64(0); before == 0 || round.Load() > before; { // until it is full
-				before = round.Load()
+			for before := int64(0); before == 0 || wrote.Load() > before; { // until it is full
+				before = wrote.Load()
 				time.Sleep(5 * time.Millisecond) // polled; more or less of it changes no result
 			}
 			for i := range rounds * messages {
@@ -275,6 +282,28 @@ func TestGuardOfFullSockets(t *testing.T) {
 			}
 			must(t, <-written)
 		})
+	}
+}
+
+// What the reader or the guard cannot send makes the next write fail, which is not
+// held then.
+func TestGuardOfBrokenSockets(t *testing.T) {
+	server, _ := socketPair(t, "tcp")
+	must(t, server.NetConn().(*net.TCPConn).CloseWrite()) // behind its back
+	server.Hold()
+	must(t, server.WriteMessage(lazywebsocket.TextMessage, []byte("held")))
+	server.NetConn() // flushes
+	if n := server.Held(); n != 0 {
+		t.Errorf("%d bytes are held still", n)
+	}
+	server.Hold()
+	err := server.WriteMessage(lazywebsocket.TextMessage, []byte("x"))
+	var op *lazywebsocket.OpError
+	if !errors.As(err, &op) || op.Op != "write" {
+		t.Errorf("the next write: %v", err)
+	}
+	if again := server.Flush(); again != err { //nolint:errorlint // it must be the same
+		t.Errorf("Flush: %v, want the same as %v", again, err)
 	}
 }
 
@@ -320,7 +349,7 @@ func TestGuardUnderPressure(t *testing.T) {
 				if orderly {
 					done.Wait()
 				} else {
-					time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond) //nolint:gosec // any moment
+					time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
 				}
 				_ = server.Close()
 				wg.Wait()
@@ -358,7 +387,7 @@ func rests(c *lazywebsocket.Conn) bool {
 func ask(c *lazywebsocket.Conn, answered <-chan struct{}) {
 	frame := []byte{0x81, 0x81, 0, 0, 0, 0, '?'}
 	for {
-		n := 1 + rand.IntN(20) //nolint:gosec // a burst's size is no secret
+		n := 1 + rand.IntN(20)
 		_, _ = c.NetConn().Write(bytes.Repeat(frame, n))
 		for range n {
 			if _, ok := <-answered; !ok {
@@ -385,7 +414,7 @@ func respond(c *lazywebsocket.Conn, written *atomic.Int64) {
 // pour writes numbered messages in different ways and sizes.
 func pour(c *lazywebsocket.Conn, writer, n int, streams *sync.Mutex, written *atomic.Int64) {
 	for i := range n {
-		text := fmt.Sprintf("%d %d %s", writer, i, strings.Repeat("x", rand.IntN(300))) //nolint:gosec // sizes
+		text := fmt.Sprintf("%d %d %s", writer, i, strings.Repeat("x", rand.IntN(300)))
 		if i%50 == 49 {
 			text += strings.Repeat("y", 70_000)
 		}

@@ -3,6 +3,7 @@ package lazywebsocket_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"testing"
@@ -155,6 +156,27 @@ func TestHoldOwnTimeRunsOut(t *testing.T) {
 			})
 		})
 	}
+}
+
+// More is held behind what has left in part: no byte is lost, none sent twice.
+func TestHoldBehindAPart(t *testing.T) {
+	onTapped(t, narrow, tappedOptions{}, func(t *testing.T, c tapped) {
+		c.burst(t, 10)
+		must(t, answer(c.Conn, 3, write100))
+		ctx, cancel := context.WithTimeout(t.Context(), lazywebsocket.GuardTick/2)
+		defer cancel()
+		err := c.WriteMessageContext(ctx, lazywebsocket.BinaryMessage, padded("lost", 66000))
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the write: %v", err)
+		}
+		if n := c.Held(); n == 0 || n > 200 {
+			t.Fatalf("%d bytes are held: the test tests nothing", n)
+		}
+		must(t, answer(c.Conn, 7, write100))
+		for i := range 10 {
+			c.p.WantBinary(padded(fmt.Sprint("m", i), 100))
+		}
+	})
 }
 
 // A deadline that is over before its turn comes: no debt of others is paid then.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -87,6 +88,45 @@ func TestHoldFlushes(t *testing.T) {
 				wantAt(t, "the answers", start, 0)
 				if c.Held() != 0 {
 					t.Errorf("%d bytes are held still", c.Held())
+				}
+			})
+		})
+	}
+}
+
+// The last thing in the buffer makes the reader wait, or fail, without a wait for
+// a header before that.
+func TestHoldBehindABurst(t *testing.T) {
+	for name, tc := range map[string]struct {
+		last string
+		err  error
+	}{
+		"half a message":              {last: "81 05|'he'"},
+		"half a large message":        {last: "82 7f 0000000000010000|'x'*10"},
+		"half a ping":                 {last: "89 05|'he'"},
+		"a fragment":                  {last: "01 02|'he'"},
+		"a ping that a handler fails": {last: "89 00", err: io.ErrShortBuffer},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onTapped(t, wstest.Network{}, tappedOptions{}, func(t *testing.T, c tapped) {
+				c.SetPingHandler(func(string) error { return tc.err })
+				start := time.Now()
+				c.p.WriteBytes(wire(t, c.r, "81 02|'m0' / 81 02|'m1' / "+tc.last))
+				synctest.Wait()
+				c.echo(t, 2)
+				synctest.Wait()
+				c.p.WantNothing()
+				failed := result(func() error {
+					_, _, err := c.ReadMessage()
+					return err
+				})
+				c.wantEchoes(0, 2)
+				wantAt(t, "the answers", start, 0)
+				if tc.err == nil {
+					must(t, c.p.Conn.CloseWrite())
+				}
+				if err := <-failed; err == nil || !errors.Is(err, tc.err) && tc.err != nil {
+					t.Errorf("read: %v", err)
 				}
 			})
 		})

@@ -31,13 +31,13 @@ func (c *tap) Write(b []byte) (int, error) {
 	return c.PipeConn.Write(b)
 }
 
-// TryWrite counts what it writes, as a Write.
+// TryWrite counts what it writes, as a Write, before anybody can look.
 func (c *tap) TryWrite(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	n, err := c.PipeConn.TryWrite(b)
 	if n > 0 {
-		c.mu.Lock()
 		c.sizes = append(c.sizes, n)
-		c.mu.Unlock()
 	}
 	return n, err
 }

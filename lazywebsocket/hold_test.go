@@ -164,22 +164,24 @@ func TestHoldOneInFlight(t *testing.T) {
 			}
 		}
 		// A part of the next message does not count.
+		start := time.Now()
 		c.p.WriteBytes(wire(t, c.r, "81 01|'a' / 81 05|'b'"))
 		synctest.Wait()
 		c.echo(t, 1)
 		c.p.WantText("a")
+		wantAt(t, "the answer before half a message", start, 0)
 	})
 }
 
-// holdBounds: what is held, and so what leaves in one write, has a bound.
+// What is held, and so what leaves in one write, has a bound.
 func TestHoldLimit(t *testing.T) {
 	for _, tc := range []struct {
 		limit, answer, messages int
 		fewest, most            int // writes
 		largest                 int // bytes in one
 	}{
-		{limit: 0, answer: 4000, messages: 40, fewest: 3, most: 5, largest: 64 << 10},
-		{limit: 1 << 30, answer: 4000, messages: 40, fewest: 3, most: 5, largest: 64 << 10},
+		{limit: 0, answer: 4000, messages: 40, fewest: 3, most: 3, largest: 64 << 10},
+		{limit: 1 << 30, answer: 4000, messages: 40, fewest: 3, most: 3, largest: 64 << 10},
 		{limit: 1000, answer: 100, messages: 40, fewest: 4, most: 5, largest: 1100 + 14},
 		{limit: 1, answer: 100, messages: 40, fewest: 40, most: 40, largest: 114},
 		{limit: -1, answer: 100, messages: 40, fewest: 40, most: 40, largest: 114},
@@ -348,12 +350,16 @@ func TestHoldAnswersOfAnotherGoroutine(t *testing.T) {
 					}
 				}()
 				synctest.Wait()
-				for range 5 {
+				const bursts = 30
+				writes := 0
+				for range bursts {
 					c.burst(t, 16)
 					c.wantEchoes(0, 16)
-					if writes := c.tap.taken(); len(writes) > 2 {
-						t.Errorf("16 answers in writes of %v bytes", writes)
-					}
+					writes += len(c.tap.taken())
+				}
+				// The scheduler may prefer the reader, now and then.
+				if writes > 6*bursts {
+					t.Errorf("%d writes for %d bursts of 16", writes, bursts)
 				}
 			})
 		})

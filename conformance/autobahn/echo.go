@@ -21,8 +21,37 @@ const (
 	caseTimeout = 2 * time.Minute
 )
 
-// echo sends every message back as it came, until the connection ends.
-func echo(conn *lazywebsocket.Conn) {
+// echo sends every message back as it came, until the connection ends, in the way
+// that the flag -mode says.
+var echo = echoBlocking
+
+// modes are the ways.
+var modes = map[string]func(conn *lazywebsocket.Conn){
+	"blocking": echoBlocking,
+	"loop":     polled(new(lazywebsocket.Poller)),
+	"inline":   polled(&lazywebsocket.Poller{Inline: true}),
+}
+
+// polled is an echo from the event loops of a Poller.
+func polled(poller *lazywebsocket.Poller) func(*lazywebsocket.Conn) {
+	return func(conn *lazywebsocket.Conn) {
+		closed := make(echoHandler)
+		if poller.Serve(conn, closed) == nil {
+			<-closed
+		}
+	}
+}
+
+// echoHandler is closed when the connection has ended.
+type echoHandler chan struct{}
+
+func (echoHandler) ServeMessage(conn *lazywebsocket.Conn, messageType int, data []byte) error {
+	return conn.WriteMessage(messageType, data)
+}
+
+func (h echoHandler) ServeClosed(*lazywebsocket.Conn, error) { close(h) }
+
+func echoBlocking(conn *lazywebsocket.Conn) {
 	for {
 		messageType, data, err := conn.ReadMessage()
 		if err != nil {

@@ -20,6 +20,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golazy.dev/lazywebsocket"
 )
 
 func main() {
@@ -44,6 +46,7 @@ type config struct {
 	expect   string
 	update   bool
 	timeout  time.Duration
+	echo     func(*lazywebsocket.Conn)
 }
 
 func parseFlags(args []string, stderr io.Writer) (config, error) {
@@ -54,6 +57,7 @@ func parseFlags(args []string, stderr io.Writer) (config, error) {
 	cases := flags.String("cases", "", "run these `cases` instead: 7.1.3 or 7.1.*, separated by commas")
 	quick := flags.Bool("quick", false, "leave out the slow cases of groups 9, 12 and 13, which move megabytes")
 	roleFlag := flags.String("role", "both", "the library's `role`: server, client or both")
+	mode := flags.String("mode", "blocking", "read in this `way`: blocking, or by the event loops of a Poller, loop or inline")
 	flags.StringVar(&cfg.out, "out", "", "write the suite's reports to this `directory` (default conformance/autobahn/reports)")
 	flags.StringVar(&cfg.expect, "expect", "", "the `file` of expectations (default conformance/autobahn/expect.txt)")
 	flags.BoolVar(&cfg.update, "update", false, "rewrite the expectations; refused for anything but OK and INFORMATIONAL")
@@ -66,6 +70,10 @@ func parseFlags(args []string, stderr io.Writer) (config, error) {
 	}
 	if flags.NArg() > 0 {
 		return config{}, fmt.Errorf("argument %q, want flags only", flags.Arg(0))
+	}
+	var ok bool
+	if cfg.echo, ok = modes[*mode]; !ok {
+		return config{}, fmt.Errorf("mode %q, want blocking, loop or inline", *mode)
 	}
 	var err error
 	if cfg.patterns, err = choosePatterns(*groups, *cases, *quick); err != nil {
@@ -147,6 +155,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
+	echo = cfg.echo
 	if err := cfg.locate(); err != nil {
 		return err
 	}
