@@ -33,6 +33,26 @@
 // write; their messages leave whole, one after the other. A direction that has
 // failed stays failed: every later call returns the same error.
 //
+// Answers to messages that have arrived together leave together, in one write
+// (Upgrader.HoldLimit, [Conn.Flush]). [Conn.Publish] and [Group] send to many and
+// wait for none.
+//
+// # Many connections
+//
+// What a connection costs while it waits depends on who waits for it. In its
+// handler it keeps net/http's request and buffers alive, 14 KiB in all. A handler
+// that starts a goroutine and returns,
+//
+//	go serve(conn) // which closes it
+//	return nil
+//
+// lets go of those: 4 KiB, mostly the goroutine's stack. A handler that hands the
+// connection to a [Poller],
+//
+//	return poller.Serve(conn, handler)
+//
+// lets go of the goroutine, too: less than 1 KiB.
+//
 // # Errors
 //
 // A *[CloseError] is the peer's goodbye, or, with CloseAbnormalClosure, its

@@ -15,7 +15,7 @@ func readSocket(fd uintptr, p []byte) (int, error) {
 		return ignoringEINTR(func() (int, error) { return syscall.Read(int(fd), p) })
 	}
 	for {
-		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))) //nolint:gosec // the memory outlives the call
+		n, _, errno := syscall.RawSyscall6(sysReceive, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0) //nolint:gosec // the memory outlives the call
 		switch errno {
 		case 0:
 			return int(n), nil
@@ -34,7 +34,7 @@ func (w *socketWrite) writeSome(fd uintptr) bool {
 	if raceEnabled || len(p) > maxDirect {
 		return w.took(ignoringEINTR(func() (int, error) { return syscall.Write(int(fd), p) }))
 	}
-	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))) //nolint:gosec // the memory outlives the call
+	n, _, errno := syscall.RawSyscall6(sysSend, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), syscall.MSG_NOSIGNAL, 0, 0) //nolint:gosec // the memory outlives the call
 	switch errno {
 	case 0:
 		w.sent += int(n)

@@ -13,22 +13,22 @@ const rawMax = 64 << 10
 
 // sysRead reads what there is. It returns EAGAIN when that is nothing.
 func sysRead(fd int32, p []byte) (int, syscall.Errno) {
-	return transfer(syscall.SYS_READ, fd, p)
+	return transfer(sysReceive, fd, p, 0)
 }
 
 // sysWrite writes what there is room for. It returns EAGAIN when that is none.
 func sysWrite(fd int32, p []byte) (int, syscall.Errno) {
-	return transfer(syscall.SYS_WRITE, fd, p)
+	return transfer(sysSend, fd, p, syscall.MSG_NOSIGNAL)
 }
 
-func transfer(trap uintptr, fd int32, p []byte) (int, syscall.Errno) {
+func transfer(trap uintptr, fd int32, p []byte, flags uintptr) (int, syscall.Errno) {
 	for {
 		var n uintptr
 		var errno syscall.Errno
 		if len(p) <= rawMax {
-			n, _, errno = syscall.RawSyscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0) //nolint:gosec // a system call
+			n, _, errno = syscall.RawSyscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0) //nolint:gosec // a system call
 		} else {
-			n, _, errno = syscall.Syscall(trap, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))) //nolint:gosec // a system call
+			n, _, errno = syscall.Syscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0) //nolint:gosec // a system call
 		}
 		switch errno {
 		case 0:
