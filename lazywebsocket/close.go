@@ -41,6 +41,9 @@ const (
 //
 // it says CloseInternalServerErr instead.
 func (c *Conn) Close() error {
+	if c.deadlines.ended() {
+		return nil // and the walk up the stack is saved
+	}
 	if panicking() {
 		return c.end(CloseInternalServerErr, "")
 	}
@@ -98,8 +101,11 @@ func (c *Conn) shutdown(ctx context.Context, payload []byte) error {
 	if err != nil && !errors.Is(err, ErrCloseSent) {
 		return err
 	}
-	if err := c.r.gate.enter(entrant{ctx: ctx}); err != nil {
-		return err
+	if !c.r.gate.tryEnter() {
+		c.beforeBlocking()
+		if err := c.r.gate.enter(entrant{ctx: ctx}); err != nil {
+			return err
+		}
 	}
 	defer c.leaveRead()
 	c.waitAgain()
@@ -120,11 +126,12 @@ func (c *Conn) end(code int, reason string) error {
 	if !c.deadlines.end(deadline) {
 		return nil
 	}
-	if c.keepalive != nil {
-		c.keepalive.stop()
+	if k := c.keepalive(); k != nil {
+		k.stop()
 	}
 	said := c.sayGoodbye(code, reason, deadline)
-	c.w.gate.endStream() // who waits for an open message to end hears of it
+	c.closeQueue()
+	c.endStream() // who waits for an open message to end hears of it
 	if s := c.served.Load(); s != nil {
 		defer s.wake() // to hear of it
 	}
@@ -149,10 +156,11 @@ func (c *Conn) abort() {
 	if !c.deadlines.end(longAgo) {
 		return
 	}
-	if c.keepalive != nil {
-		c.keepalive.stop()
+	if k := c.keepalive(); k != nil {
+		k.stop()
 	}
-	c.w.gate.endStream()
+	c.closeQueue()
+	c.endStream()
 	_ = c.closeNow()
 	if s := c.served.Load(); s != nil {
 		s.wake() // to hear of it
@@ -173,9 +181,13 @@ func (c *Conn) sayGoodbye(code int, reason string, deadline time.Time) bool {
 	if c.w.failure.Load() != nil {
 		return false
 	}
-	if c.w.closeSent.Swap(true) {
+	if c.w.closeSent.Load() {
 		return true
 	}
+	if c.sendAhead(noContext, deadline) != nil {
+		return false // what the peer does not take it would not take the Close frame behind
+	}
+	c.w.closeSent.Store(true)
 	f := frame{op: wsproto.Close, fin: true, now: true, payload: FormatCloseMessage(code, reason), deadline: deadline}
 	return c.writeFrame(&f) == nil
 }

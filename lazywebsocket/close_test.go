@@ -19,7 +19,7 @@ import (
 )
 
 func TestCloseSaysGoodbye(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		must(t, conn.WriteMessage(lazywebsocket.TextMessage, []byte("last")))
 		start := time.Now()
 		for range 3 {
@@ -52,7 +52,7 @@ func TestCloseSaysGoodbye(t *testing.T) {
 
 // A Close frame that the application has sent is the goodbye.
 func TestCloseAfterCloseMessage(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		must(t, conn.WriteMessage(lazywebsocket.CloseMessage, lazywebsocket.FormatCloseMessage(4000, "mine")))
 		for _, err := range []error{
 			conn.WriteMessage(lazywebsocket.BinaryMessage, nil),
@@ -74,7 +74,7 @@ func TestCloseAfterCloseMessage(t *testing.T) {
 }
 
 func TestCloseWakesTheReader(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		read := result(func() error { _, _, err := conn.ReadMessage(); return err })
 		synctest.Wait()
 		start := time.Now()
@@ -107,7 +107,7 @@ func TestCloseInsideAMessage(t *testing.T) {
 			"header of a ping": "'ing'", "ping in a message": "'ing'", "behind a whole text": "'i'",
 		}[name]
 		t.Run(name, func(t *testing.T) {
-			bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+			everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 				r := roleOf(p)
 				whole := wire(t, r, in+" "+rest)
 				cut := len(wire(t, r, in))
@@ -142,7 +142,7 @@ func TestCloseInsideAMessage(t *testing.T) {
 // A peer that has vanished, or does not read, cannot hold Close up.
 func TestCloseIsBounded(t *testing.T) {
 	t.Run("stuck writer", func(t *testing.T) {
-		onNetwork(t, wstest.Network{Buffer: 1000}, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		everyDriver(t, wstest.Network{Buffer: 1000}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 			wrote := result(func() error { return conn.WriteMessage(lazywebsocket.BinaryMessage, make([]byte, 5000)) })
 			synctest.Wait()
 			queued := result(func() error { return conn.WriteMessage(lazywebsocket.BinaryMessage, nil) })
@@ -167,7 +167,7 @@ func TestCloseIsBounded(t *testing.T) {
 		})
 	})
 	t.Run("stuck stream", func(t *testing.T) {
-		onNetwork(t, wstest.Network{Buffer: 1000}, options{writeBuffer: 512}, func(t *testing.T, conn *lazywebsocket.Conn, _ *wstest.Peer) {
+		everyDriver(t, wstest.Network{Buffer: 1000}, options{writeBuffer: 512}, func(t *testing.T, conn *driven, _ *wstest.Peer) {
 			w, err := conn.NextWriter(lazywebsocket.BinaryMessage)
 			must(t, err)
 			wrote := result(func() error { _, err := w.Write(make([]byte, 5000)); return err })
@@ -181,7 +181,7 @@ func TestCloseIsBounded(t *testing.T) {
 		})
 	})
 	t.Run("full buffer", func(t *testing.T) {
-		onNetwork(t, wstest.Network{Buffer: 1000}, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		everyDriver(t, wstest.Network{Buffer: 1000}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 			for p.Conn.Unread() < 1000 { // fill it to the brim
 				must(t, conn.WriteMessage(lazywebsocket.BinaryMessage, make([]byte, min(100, max(0, 1000-p.Conn.Unread()-6)))))
 				if 1000-p.Conn.Unread() < 6 {
@@ -196,7 +196,7 @@ func TestCloseIsBounded(t *testing.T) {
 		})
 	})
 	t.Run("open stream", func(t *testing.T) {
-		bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 			w, err := conn.NextWriter(lazywebsocket.BinaryMessage)
 			must(t, err)
 			_, err = w.Write(make([]byte, 5000))
@@ -221,7 +221,7 @@ func TestCloseIsBounded(t *testing.T) {
 		})
 	})
 	t.Run("abandoned stream", func(t *testing.T) {
-		bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 			_, err := conn.NextWriter(lazywebsocket.BinaryMessage) // and nobody closes it
 			must(t, err)
 			waiting := result(func() error { return conn.WriteMessage(lazywebsocket.BinaryMessage, nil) })
@@ -238,7 +238,7 @@ func TestCloseIsBounded(t *testing.T) {
 		})
 	})
 	t.Run("vanished peer", func(t *testing.T) {
-		bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 			must(t, p.Conn.Close())
 			start := time.Now()
 			must(t, conn.Close())
@@ -261,7 +261,7 @@ func wantStuck(t *testing.T, err error) {
 // The peer that never answers our goodbye, and the one that sends for ever.
 func TestLingerIsBounded(t *testing.T) {
 	t.Run("silent peer", func(t *testing.T) {
-		bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 			start := time.Now()
 			must(t, conn.Close())
 			p.WantClose(1000)
@@ -278,7 +278,7 @@ func TestLingerIsBounded(t *testing.T) {
 		})
 	})
 	t.Run("endless data", func(t *testing.T) {
-		bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 			start := time.Now()
 			must(t, conn.Close())
 			sent := untilGone(t, p, make([]byte, 1<<10), synctest.Wait)
@@ -288,7 +288,7 @@ func TestLingerIsBounded(t *testing.T) {
 		})
 	})
 	t.Run("endless data after the peer's Close", func(t *testing.T) {
-		bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 			p.Close(1000, "")
 			_, _, err := conn.ReadMessage()
 			wantSummary(t, err, "close 1000")
@@ -299,7 +299,7 @@ func TestLingerIsBounded(t *testing.T) {
 		})
 	})
 	t.Run("endless data after a breach", func(t *testing.T) {
-		bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 			p.Write("83 00")
 			_, _, err := conn.ReadMessage()
 			wantSummary(t, err, "protocol 1002")
@@ -327,7 +327,7 @@ func untilGone(t *testing.T, p *wstest.Peer, b []byte, between func()) int {
 // No reset eats what was written before Close, although the peer has sent things
 // that nobody reads, and reads late itself.
 func TestWhatWasWrittenBeforeCloseArrives(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		for range 20 {
 			p.Text("nobody reads this")
 		}
@@ -347,7 +347,7 @@ func TestWhatWasWrittenBeforeCloseArrives(t *testing.T) {
 // Both sides say goodbye at the same time, and the peer's Close frame comes in
 // two pieces: the data that the peer has not read must survive that.
 func TestCrossingCloseSplitInPayload(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		must(t, conn.WriteMessage(lazywebsocket.BinaryMessage, make([]byte, 50000)))
 		must(t, conn.Close())
 		goodbye := []byte{0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8}
@@ -365,7 +365,7 @@ func TestCrossingCloseSplitInPayload(t *testing.T) {
 }
 
 func TestCloseConcurrently(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		var wg sync.WaitGroup
 		for range 5 {
 			wg.Go(func() {
@@ -392,7 +392,7 @@ func TestCloseConcurrently(t *testing.T) {
 
 // Close from within a handler, inside a read.
 func TestCloseInAHandler(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		conn.SetPingHandler(func(string) error { return conn.Close() })
 		p.Ping("")
 		start := time.Now()
@@ -648,7 +648,7 @@ func wantOpError(t *testing.T, err error, op string, cause error) {
 
 // A Shutdown behind a stuck writer ends with its context.
 func TestShutdownBehindAStuckWriter(t *testing.T) {
-	onNetwork(t, wstest.Network{Buffer: 1000}, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{Buffer: 1000}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		wrote := result(func() error { return conn.WriteMessage(lazywebsocket.BinaryMessage, make([]byte, 5000)) })
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

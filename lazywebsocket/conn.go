@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golazy.dev/lazywebsocket/internal/poll"
 	"golazy.dev/lazywebsocket/internal/wsproto"
 )
 
@@ -57,7 +58,6 @@ type Conn struct {
 
 	served    atomic.Pointer[served] // nil: the application reads
 	rare      atomic.Pointer[rare]   // nil until any of it is needed
-	keepalive *keepalive             // nil: off
 	deadlines deadlines
 }
 
@@ -65,7 +65,9 @@ type Conn struct {
 type rare struct {
 	subprotocol string
 	buffers     writeBuffers             // as the application wants them
+	bounds      *bounds                  // nil: the defaults
 	handlers    atomic.Pointer[handlers] // nil: the default behaviour for every control frame
+	keepalive   *keepalive               // nil: off
 	stream      stream                   // of NextWriter
 	pong        pongSlot
 }
@@ -92,6 +94,7 @@ type settings struct {
 	pingInterval    time.Duration
 	pongTimeout     time.Duration
 	holdLimit       int
+	bounds          bounds
 
 	// received is what the peer sent behind its part of the handshake. It is
 	// read before anything else, and copied.
@@ -117,6 +120,7 @@ func newConn(nc net.Conn, s settings) *Conn {
 	c.deadlines.nc = nc
 	c.r.init(s, c.src.init(nc))
 	c.initWriteBuffers(s)
+	c.initBounds(s)
 	c.initHold(s.holdLimit)
 	if s.pingInterval > 0 {
 		c.startKeepalive(s.pingInterval, s.pongTimeout)
@@ -157,11 +161,18 @@ func (c *Conn) RemoteAddr() net.Addr {
 // read may miss bytes that Conn has buffered; writing to it between Conn's
 // frames breaks the protocol. It is for addresses, TLS state and socket
 // options. What Conn holds back is sent first, if that takes no waiting.
+//
+// Where the event loop of a Poller reads a plain socket, reading and writing the
+// net.Conn returns an *OpError, and its LocalAddr is empty after the end.
 func (c *Conn) NetConn() net.Conn {
 	if c.w.hold.on.Load() {
 		c.flushSoon()
 	}
-	return c.deadlines.conn()
+	nc := c.deadlines.conn()
+	if s, ok := nc.(*poll.Socket); ok {
+		return handedOver{s}
+	}
+	return nc
 }
 
 // UnderlyingConn returns the same as NetConn.

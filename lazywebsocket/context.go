@@ -95,17 +95,9 @@ func (c *Conn) writeFrameContext(ctx context.Context, f *frame) error {
 
 // writeFrameUntil is writeFrameContext for a context that can end.
 func (c *Conn) writeFrameUntil(ctx context.Context, f *frame) error {
-	interrupted := make(chan struct{})
-	cancel := context.AfterFunc(ctx, func() {
-		c.deadlines.interruptWrite()
-		close(interrupted)
-	})
+	stop := c.cancelWrites(ctx)
 	n, err := c.sendAlone(f)
-	cancelled := !cancel()
-	if cancelled {
-		<-interrupted
-		c.deadlines.restoreWrite()
-	}
+	cancelled := stop()
 	_, held := err.(*OpError) //nolint:errorlint // what is held could not leave
 	switch {
 	case err == nil:
@@ -120,6 +112,24 @@ func (c *Conn) writeFrameUntil(ctx context.Context, f *frame) error {
 	err = c.writeFailed(ctx.Err())
 	c.abort()
 	return err
+}
+
+// cancelWrites makes writes end when ctx does, until the returned function is
+// called, which reports whether that has happened. Inside the write gate.
+func (c *Conn) cancelWrites(ctx context.Context) (stop func() (cancelled bool)) {
+	interrupted := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		c.deadlines.interruptWrite()
+		close(interrupted)
+	})
+	return func() bool {
+		if cancel() {
+			return false
+		}
+		<-interrupted
+		c.deadlines.restoreWrite()
+		return true
+	}
 }
 
 // Message is a message of [Conn.Messages].

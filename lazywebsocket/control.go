@@ -65,8 +65,8 @@ func (c *Conn) handlePing(payload []byte) error {
 }
 
 func (c *Conn) handlePong(payload []byte) error {
-	if c.keepalive != nil {
-		c.keepalive.pong(payload)
+	if k := c.keepalive(); k != nil {
+		k.pong(payload)
 	}
 	h := c.handlers()
 	if h == nil || h.pong == nil {

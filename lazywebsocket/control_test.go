@@ -14,7 +14,7 @@ import (
 )
 
 func TestHandlersAreCalled(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		var calls []string
 		conn.SetPingHandler(func(s string) error { calls = append(calls, "ping "+s); return nil })
 		conn.SetPongHandler(func(s string) error { calls = append(calls, "pong "+s); return nil })
@@ -42,7 +42,7 @@ func TestHandlersAreCalled(t *testing.T) {
 
 // An empty Close frame has the code 1005 for a handler.
 func TestCloseHandlerOfAnEmptyClose(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		var got int
 		conn.SetCloseHandler(func(code int, _ string) error { got = code; return conn.Close() })
 		p.Close(0, "")
@@ -79,8 +79,8 @@ func TestHandlerErrors(t *testing.T) {
 			},
 		} {
 			t.Run(name+" "+boom.Error(), func(t *testing.T) {
-				bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
-					set(conn, p)
+				everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
+					set(conn.Conn, p)
 					for range 2 {
 						if _, _, err := conn.ReadMessage(); err != boom { //nolint:errorlint // as it was
 							t.Errorf("error is %v", err)
@@ -99,7 +99,7 @@ func TestHandlerErrors(t *testing.T) {
 // The getters never return nil, and what they return works when it is set or
 // called by another handler.
 func TestHandlerGetters(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		called := 0
 		check := func() {
 			t.Helper()
@@ -144,7 +144,7 @@ func TestHandlerGetters(t *testing.T) {
 // connection without the application.
 func TestDefaultCloseAnswer(t *testing.T) {
 	for code, want := range map[int]string{1000: "88 02 03e8", 4999: "88 02 1387", 0: "88 00"} {
-		bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 			p.Close(code, strings.Repeat("r", min(code, 9)))
 			_, _, err := conn.ReadMessage()
 			if !lazywebsocket.IsCloseError(err, code) && code != 0 {
@@ -162,7 +162,7 @@ func TestDefaultCloseAnswer(t *testing.T) {
 
 // Handlers may write.
 func TestHandlersMayWrite(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		conn.SetPingHandler(func(s string) error {
 			return errors.Join(
 				conn.WriteMessage(lazywebsocket.TextMessage, []byte(s)),
@@ -198,9 +198,10 @@ func TestHandlerPanics(t *testing.T) {
 
 // A stuck writer does not hold up the reader that answers a Close frame.
 func TestCloseAnswerBehindAStuckWriter(t *testing.T) {
-	onNetwork(t, wstest.Network{Buffer: 1000}, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{Buffer: 1000}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		stuck := result(func() error { return conn.WriteMessage(lazywebsocket.BinaryMessage, make([]byte, 3000)) })
 		synctest.Wait()
+		conn.serve() // which waits for the writer too, and then does without the loop
 		start := time.Now()
 		p.Close(1000, "")
 		_, _, err := conn.ReadMessage()
@@ -223,8 +224,8 @@ func TestOneHandlerLeavesTheOthers(t *testing.T) {
 		"close": func(c *lazywebsocket.Conn) { c.SetCloseHandler(c.CloseHandler()) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
-				set(conn)
+			everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
+				set(conn.Conn)
 				p.Ping("p")
 				p.Pong("q")
 				p.Close(1000, "")

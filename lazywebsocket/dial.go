@@ -103,6 +103,14 @@ type Dialer struct {
 	// negative, PingInterval. Reads of a connection that is found dead return
 	// an *OpError that is a time-out.
 	PongTimeout time.Duration
+
+	// Queue bounds the outgoing queue, of Conn.Publish and Group.Broadcast. The
+	// zero value is the default.
+	Queue QueueOptions
+
+	// Budget is what the connections share with others of the process. If nil,
+	// DefaultBudget.
+	Budget *Budget
 }
 
 const defaultDialTimeout = 45 * time.Second
@@ -244,6 +252,7 @@ func (d *Dialer) settings(a serverAnswer) settings {
 		pingInterval:    d.PingInterval,
 		pongTimeout:     d.PongTimeout,
 		holdLimit:       d.HoldLimit,
+		bounds:          bounds{queue: d.Queue, budget: d.Budget},
 		received:        a.received,
 	}
 }

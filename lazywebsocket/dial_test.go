@@ -50,14 +50,15 @@ func TestDialerSettings(t *testing.T) {
 	pool := new(sync.Pool)
 	d := Dialer{
 		ReadBufferSize: 1, WriteBufferSize: 2, WriteBufferPool: pool, ReadLimit: 3, MaxFragments: 4,
-		PingInterval: 5, PongTimeout: 6,
+		PingInterval: 5, PongTimeout: 6, HoldLimit: 7, Queue: QueueOptions{Bytes: 8}, Budget: new(Budget),
 	}
 	got := d.settings(serverAnswer{subprotocol: "p", received: []byte("r")})
 	want := settings{
 		role: wsproto.Client, subprotocol: "p", readBufferSize: 1, writeBufferSize: 2, writeBufferPool: pool,
 		readLimit: 3, maxFragments: 4, pingInterval: 5, pongTimeout: 6, received: []byte("r"),
+		holdLimit: 7, bounds: bounds{queue: d.Queue, budget: d.Budget},
 	}
-	if !reflect.DeepEqual(got, want) {
+	if !reflect.DeepEqual(got, want) { //nolint:govet // no errors: the budget is the same
 		t.Errorf("settings %+v\nwant     %+v", got, want)
 	}
 	c, _, err := dialAnswer(Dialer{ReadLimit: 3}, goodAnswer+"\x82\x04long")

@@ -32,10 +32,25 @@ func (g *gate) occupied() bool {
 
 // KeepaliveStopped reports whether the keepalive will never fire again.
 func (c *Conn) KeepaliveStopped() bool {
-	c.keepalive.mu.Lock()
-	defer c.keepalive.mu.Unlock()
-	return c.keepalive.stopped
+	k := c.keepalive()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.stopped
 }
 
 // NewServerConn makes a server's connection without a handshake.
 func NewServerConn(nc net.Conn) *Conn { return newConn(nc, settings{}) }
+
+// HideReadiness makes the connection look like one on a net.Conn of a stranger,
+// which a Poller has to serve by a goroutine. Nobody may be using it.
+func (c *Conn) HideReadiness() {
+	c.deadlines.mu.Lock()
+	defer c.deadlines.mu.Unlock()
+	c.deadlines.nc = stranger{c.deadlines.nc}
+}
+
+type stranger struct{ net.Conn }
+
+func (c stranger) CloseWrite() error {
+	return c.Conn.(interface{ CloseWrite() error }).CloseWrite()
+}

@@ -21,6 +21,7 @@ type gate struct {
 	busy   bool // somebody is inside
 	owed   bool // and has something to do before it leaves: see tryEnterOrOwe
 	stream bool // a message in fragments is open: no other may begin
+	queued bool // the queue has messages, or some that are about to leave
 	first  *waiter
 	last   *waiter
 }
@@ -30,6 +31,11 @@ type waiter struct {
 	ready   chan struct{} // closed when the gate was handed over
 	next    *waiter
 	message bool // wants to begin a message, not only to write a frame
+
+	frame frame // the message, if along is set
+	along bool  // who is in front may take it along: see takeAlong
+	taken bool  // and has done so: err is what became of it
+	err   error
 }
 
 // entrant says what a caller of enter wants and how long it waits.
@@ -86,13 +92,23 @@ func (g *gate) tryEnterOrOwe() bool {
 // enter waits for its turn. It returns os.ErrDeadlineExceeded, the context's
 // error, or errWriterOpen, which is os.ErrDeadlineExceeded too.
 func (g *gate) enter(e entrant) error {
+	_, err := g.enterOrSend(e, nil)
+	return err
+}
+
+// enterOrSend is enter for who can be taken along with his message: sent is not
+// nil if that has happened, and the caller not inside then.
+func (g *gate) enterOrSend(e entrant, along *frame) (sent *waiter, err error) {
 	g.mu.Lock()
 	if !g.busy && (!e.message || !g.stream) {
 		g.busy = true
 		g.mu.Unlock()
-		return nil
+		return nil, nil
 	}
 	w := &waiter{ready: make(chan struct{}), message: e.message}
+	if along != nil {
+		w.frame, w.along = *along, true
+	}
 	if g.last == nil {
 		g.first = w
 	} else {
@@ -100,7 +116,10 @@ func (g *gate) enter(e entrant) error {
 	}
 	g.last = w
 	g.mu.Unlock()
-	return g.wait(w, e)
+	if err := g.wait(w, e); err != nil || !w.taken {
+		return nil, err
+	}
+	return w, nil
 }
 
 func (g *gate) wait(w *waiter, e entrant) error {
@@ -141,6 +160,7 @@ func (g *gate) wait(w *waiter, e entrant) error {
 		if err != nil && g.giveUp(w) {
 			return err
 		}
+		<-w.ready // who was taken along has to wait
 		return nil
 	}
 }
@@ -151,7 +171,8 @@ func (g *gate) streaming() bool {
 	return g.stream
 }
 
-// giveUp takes w out of the queue. It returns false when w was let in meanwhile.
+// giveUp takes w out of the queue. It returns false when w was let in, or taken
+// along, meanwhile.
 func (g *gate) giveUp(w *waiter) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -185,19 +206,27 @@ func (g *gate) setStream(open bool) {
 	g.stream = open
 }
 
-// endStream says from outside that the message in fragments will not go on.
-func (g *gate) endStream() {
+// endStream says from outside that the message in fragments will not go on. It
+// returns true where messages were queued meanwhile: the caller is inside then,
+// and sends them.
+func (g *gate) endStream() (entered bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.stream = false
-	if !g.busy {
-		g.handOver()
+	if g.busy {
+		return false
 	}
+	g.handOver()
+	if g.busy || !g.queued {
+		return false
+	}
+	g.busy = true
+	return true
 }
 
 // leave goes out and lets in the first waiter that may enter. It returns true
-// where something is owed: the caller is still inside then, does it, and leaves
-// again.
+// where something is owed, or queued and nobody comes who would send it: the
+// caller is still inside then, does it, and leaves again.
 func (g *gate) leave() (owed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -206,7 +235,11 @@ func (g *gate) leave() (owed bool) {
 		return true
 	}
 	g.handOver()
-	return false
+	if g.busy || !g.queued || g.stream {
+		return false
+	}
+	g.busy = true
+	return true
 }
 
 // handOver gives the gate to the first waiter that may enter. mu is held.
@@ -221,4 +254,37 @@ func (g *gate) handOver() {
 		}
 	}
 	g.busy = false
+}
+
+// takeAlong takes the messages out of the line that stand directly behind the
+// caller, who is inside, and that may leave with his: as many as fit into room,
+// none that has less time than his deadline leaves, and none at all while others
+// wait in the queue, which one of them may have published before. The caller tells
+// each of them by tell.
+func (g *gate) takeAlong(q *queue, room int, deadline time.Time) (company *waiter) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if q != nil && q.ring.n > 0 {
+		return nil
+	}
+	next := &company
+	for w := g.first; w != nil && !g.stream && w.along && earliest(w.frame.deadline, deadline).Equal(deadline); w = g.first {
+		if room -= w.frame.size() + learnCost; room < 0 {
+			break
+		}
+		g.unlink(nil, w)
+		w.next, w.taken = nil, true
+		*next, next = w, &w.next
+	}
+	return company
+}
+
+// tell ends the wait of those who were taken along.
+func (w *waiter) tell(err error) {
+	for w != nil {
+		next := w.next
+		w.err = err
+		close(w.ready)
+		w = next
+	}
 }

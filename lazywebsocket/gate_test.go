@@ -62,7 +62,7 @@ func TestGateLetsInTheirOrder(t *testing.T) {
 func TestGateStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, end := range []func(g *gate){
-			(*gate).endStream,
+			func(g *gate) { g.endStream() },
 			func(g *gate) {
 				_ = g.enter(entrant{})
 				g.setStream(false)

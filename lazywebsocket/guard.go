@@ -23,7 +23,9 @@ type guardian struct {
 	spare   []*Conn   // empty, for the next tick
 }
 
-var guard = newGuardian()
+var guard *guardian
+
+func init() { guard = newGuardian() } // what it does refers to it
 
 // newGuardian makes the timer, which belongs to no bubble of testing/synctest
 // then, whoever holds something first.
@@ -112,9 +114,5 @@ func (c *Conn) flushSoon() {
 	if !c.w.gate.tryEnterOrOwe() {
 		return
 	}
-	if c.tryFlush() {
-		c.leaveWrite()
-	} else {
-		go c.flushAndLeave()
-	}
+	c.flushEntered()
 }

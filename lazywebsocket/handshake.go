@@ -30,7 +30,9 @@ func (e HandshakeError) Error() string { return e.message }
 // at each byte a fixed number of times.
 func headerTokens(h http.Header, name string, yield func(token string) bool) {
 	for _, line := range h[name] {
-		for token := range strings.SplitSeq(line, ",") {
+		for more := true; more; {
+			var token string
+			token, line, more = strings.Cut(line, ",")
 			if token = strings.Trim(token, " \t"); token != "" && !yield(token) {
 				return
 			}

@@ -35,6 +35,9 @@ type options struct {
 	maxFragments int
 	pingInterval time.Duration
 	pongTimeout  time.Duration
+	queue        lazywebsocket.QueueOptions
+	budget       *lazywebsocket.Budget
+	compressed   bool
 }
 
 func (o options) upgrader() *lazywebsocket.Upgrader {
@@ -42,6 +45,7 @@ func (o options) upgrader() *lazywebsocket.Upgrader {
 		ReadBufferSize: o.readBuffer, WriteBufferSize: o.writeBuffer, WriteBufferPool: o.pool,
 		ReadLimit: o.readLimit, MaxFragments: o.maxFragments,
 		PingInterval: o.pingInterval, PongTimeout: o.pongTimeout,
+		Queue: o.queue, Budget: o.budget, EnableCompression: o.compressed,
 	}
 }
 
@@ -50,6 +54,7 @@ func (o options) dialer() *lazywebsocket.Dialer {
 		ReadBufferSize: o.readBuffer, WriteBufferSize: o.writeBuffer, WriteBufferPool: o.pool,
 		ReadLimit: o.readLimit, MaxFragments: o.maxFragments,
 		PingInterval: o.pingInterval, PongTimeout: o.pongTimeout,
+		Queue: o.queue, Budget: o.budget, EnableCompression: o.compressed,
 	}
 }
 
@@ -190,7 +195,7 @@ func message(messageType int, data []byte) string {
 }
 
 // readAll reads until the connection fails.
-func readAll(conn *lazywebsocket.Conn) (messages []string, err error) {
+func readAll(conn messageSource) (messages []string, err error) {
 	for {
 		messageType, data, err := conn.ReadMessage()
 		if err != nil {
@@ -201,7 +206,7 @@ func readAll(conn *lazywebsocket.Conn) (messages []string, err error) {
 }
 
 // wantRead reads a message and compares it with what message returns.
-func wantRead(t testing.TB, conn *lazywebsocket.Conn, want string) {
+func wantRead(t testing.TB, conn messageSource, want string) {
 	t.Helper()
 	messageType, data, err := conn.ReadMessage()
 	if err != nil {

@@ -31,13 +31,19 @@ type hold struct {
 
 // kept is what is held. Inside the write gate.
 type kept struct {
-	buf      *buffer   // nil while nothing is held
+	direct   []byte    // leaves first: prepared memory, which is shared
+	buf      *buffer   // nil while nothing else is held
 	start, n int       // buf.b[start:n] is held; what is before it has left
 	deadline time.Time // the earliest in force when a frame was queued; zero: none
 	timer    *time.Timer
 }
 
-// bytes returns what is held.
+// pending reports whether something is held.
+func (h *hold) pending() bool {
+	return h.kept != nil && (len(h.kept.direct) > 0 || len(h.bytes()) > 0)
+}
+
+// bytes returns what is held of our own memory.
 func (h *hold) bytes() []byte {
 	if h.kept == nil || h.kept.buf == nil {
 		return nil
@@ -60,7 +66,7 @@ func (c *Conn) initHold(limit int) {
 // isSocket reports whether nc is a socket of the system, or TLS on one.
 func isSocket(nc net.Conn) bool {
 	if t, ok := nc.(interface{ NetConn() net.Conn }); ok { // *tls.Conn
-		nc = t.NetConn()
+		nc = unwrapped(t.NetConn())
 	}
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
@@ -106,26 +112,31 @@ func (c *Conn) holdFrame(f *frame) bool {
 }
 
 // keep appends f to what is held. Inside the write gate; there is room for it
-// below maxBuffer.
+// below maxBuffer, or nothing is held.
 func (c *Conn) keep(f *frame) {
-	h := &c.w.hold
+	c.w.hold.grow(f.size(), min(4*f.size(), maxBuffer)) // more will come
+	k := c.w.hold.kept
+	k.n = len(c.appendFrame(k.buf.b[:k.n], f))
+	k.deadline = earliest(k.deadline, f.deadline)
+}
+
+// grow makes room for need more bytes; a new buffer gets room for hint.
+func (h *hold) grow(need, hint int) {
 	if h.kept == nil {
 		h.kept = new(kept)
 	}
 	k := h.kept
-	switch need := k.n + f.size(); {
+	switch {
 	case k.buf == nil:
-		k.start, k.n, k.deadline = 0, 0, time.Time{}
-		k.buf = borrow(4 * f.size()) // more will come
-	case need > len(k.buf.b):
-		larger := borrow(max(2*len(k.buf.b), need-k.start))
+		k.start, k.n = 0, 0
+		k.buf = borrowLarge(max(need, hint))
+	case k.n+need > len(k.buf.b):
+		larger := borrow(max(2*len(k.buf.b), k.n+need-k.start))
 		k.n = copy(larger.b, h.bytes())
 		k.start = 0
-		giveBack(k.buf)
+		giveBackLarge(k.buf)
 		k.buf = larger
 	}
-	k.n = len(c.appendFrame(k.buf.b[:k.n], f))
-	k.deadline = earliest(k.deadline, f.deadline)
 }
 
 // earliest returns the earlier of two deadlines; zero is none.
@@ -141,15 +152,13 @@ func earliest(a, b time.Time) time.Time {
 // where it stopped; any other failure is that of the writing direction. Inside
 // the write gate.
 func (c *Conn) sendHeld(deadline time.Time) error {
-	b := c.w.hold.bytes()
-	if len(b) == 0 {
+	if !c.w.hold.pending() {
 		return nil
 	}
 	k := c.w.hold.kept
 	by := earliest(k.deadline, deadline)
 	c.deadlines.armWrite(by)
-	n, err := c.writeOut(b)
-	k.start += n
+	err := c.writeKept(k)
 	if errors.Is(err, os.ErrDeadlineExceeded) && !c.overTLS() && (by != k.deadline || c.deadlines.interrupted()) {
 		return writeError(err)
 	}
@@ -160,30 +169,62 @@ func (c *Conn) sendHeld(deadline time.Time) error {
 	return nil
 }
 
+// writeKept writes what is held, and notes what of it has left.
+func (c *Conn) writeKept(k *kept) error {
+	if len(k.direct) > 0 {
+		n, err := c.writeLarge(k.direct)
+		if k.direct = k.direct[n:]; err != nil {
+			return err
+		}
+	}
+	b := c.w.hold.bytes()
+	if len(b) == 0 {
+		return nil
+	}
+	n, err := c.writeOut(b)
+	k.start += n
+	return err
+}
+
 // drop forgets what is held: it has left, or nothing can leave any more.
 func (h *hold) drop() {
-	if h.kept != nil && h.kept.buf != nil {
-		giveBack(h.kept.buf)
-		h.kept.buf = nil
+	k := h.kept
+	if k == nil {
+		return
+	}
+	if k.direct, k.deadline = nil, (time.Time{}); k.buf != nil {
+		giveBackLarge(k.buf)
+		k.buf = nil
 	}
 }
 
-// flushInside writes what is held, by the deadline or those of the frames. That
-// the end of the connection has begun changes nothing: those who wrote it were
-// told that it is on its way. Inside the write gate.
+// flushInside writes what is held and what is queued, by the deadline or those of
+// the frames. That the end of the connection has begun changes nothing: those who
+// wrote it were told that it is on its way. Inside the write gate.
 func (c *Conn) flushInside(deadline time.Time) error {
 	if failure := c.w.failure.Load(); failure != nil {
 		c.w.hold.drop()
 		return *failure
 	}
+	if err := c.sendAhead(noContext, deadline); err != nil {
+		return err
+	}
 	return c.sendHeld(deadline)
 }
 
-// tryFlush sends what is held if that takes no waiting, and reports whether
-// nothing is held any more. Inside the write gate.
+// tryFlush sends what is held, and what is queued, if that takes no waiting, and
+// reports whether nothing is left of it. Inside the write gate.
 func (c *Conn) tryFlush() bool {
-	b := c.w.hold.bytes()
-	if len(b) == 0 || c.w.failure.Load() != nil {
+	if q := c.w.queue.Load(); q != nil {
+		return c.tryQueued(q)
+	}
+	return c.tryHeld()
+}
+
+// tryHeld sends what is held if that takes no waiting, and reports whether
+// nothing is held any more. Inside the write gate.
+func (c *Conn) tryHeld() bool {
+	if !c.w.hold.pending() || c.w.failure.Load() != nil {
 		c.w.hold.drop()
 		return true
 	}
@@ -192,10 +233,9 @@ func (c *Conn) tryFlush() bool {
 	}
 	k := c.w.hold.kept
 	c.deadlines.armWrite(k.deadline)
-	n, err := c.tryWrite(b)
-	k.start += n
+	err := c.tryKept(k)
 	switch {
-	case err == nil && n < len(b), err != nil && c.deadlines.probed():
+	case err == nil && c.w.hold.pending(), err != nil && c.deadlines.probed():
 		return false
 	case err != nil:
 		_ = c.writeFailed(err)
@@ -204,26 +244,54 @@ func (c *Conn) tryFlush() bool {
 	return true
 }
 
+// tryKept writes what is held, as far as that takes no waiting.
+func (c *Conn) tryKept(k *kept) error {
+	if len(k.direct) > 0 {
+		n, err := c.tryWrite(k.direct)
+		if k.direct = k.direct[n:]; err != nil || len(k.direct) > 0 {
+			return err
+		}
+	}
+	b := c.w.hold.bytes()
+	if len(b) == 0 {
+		return nil
+	}
+	n, err := c.tryWrite(b)
+	k.start += n
+	return err
+}
+
+// leaveTries is how often who leaves sends what others have queued meanwhile,
+// before a goroutine does it: nobody works for the others for ever.
+const leaveTries = 4
+
 // leaveWrite leaves the write gate, and does before what others have left to do,
 // as far as that takes no waiting.
 func (c *Conn) leaveWrite() {
-	for c.w.gate.leave() {
-		if !c.tryFlush() {
+	for tries := 0; c.w.gate.leave(); tries++ {
+		if tries == leaveTries || !c.tryFlush() {
 			go c.flushAndLeave()
 			return
 		}
 	}
 }
 
-// flushAndLeave sends what is held, however long that takes, and leaves the gate.
+// flushAndLeave sends what is held and queued, however long that takes, and
+// leaves the gate.
 func (c *Conn) flushAndLeave() {
+	if q := c.w.queue.Load(); q != nil {
+		c.flushQueue(q)
+		return
+	}
 	_ = c.flushInside(time.Time{}) // its failure is the next write's
 	c.leaveWrite()
 }
 
-// Flush sends what is held back (see Upgrader.HoldLimit) at once. It waits for
-// its turn like a write, and returns the error of a held message that could not
-// be sent, as every later write does.
+// Flush sends what is held back (see Upgrader.HoldLimit) and what is queued by
+// Publish at once, and returns when it has left. It waits for its turn like a
+// write, and returns the error of a message that could not be sent, as every
+// later write does. While the writer of a NextWriter is open it leaves the queue
+// alone.
 func (c *Conn) Flush() error {
 	deadline := c.deadlines.forMessage()
 	if err := c.enterWrite(entrant{deadline: deadline}); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"sync/atomic"
 
 	"golazy.dev/lazywebsocket/internal/wsdeflate"
 	"golazy.dev/lazywebsocket/internal/wsproto"
@@ -15,7 +16,9 @@ type inflate struct {
 	src  compressedPayload
 	open bool // a compressed message has begun and its end was not read
 
-	out *scratch // of an event loop: the message that its handler looks at
+	plain   int64        // bytes of it so far
+	charged atomic.Int64 // those counted in the budget
+	out     *scratch     // of an event loop: the message that its handler looks at
 }
 
 // compressedPayload is the payload of the open message as it arrives.
@@ -54,6 +57,7 @@ func (c *Conn) inflating() bool { return c.r.inflate != nil && c.r.inflate.open 
 func (c *Conn) beginInflate() {
 	f := c.r.inflate
 	f.src = compressedPayload{c: c}
+	f.plain = 0
 	f.in.Begin(&f.src)
 	f.open = true
 }
@@ -88,6 +92,7 @@ func (c *Conn) awaitPayload() error {
 func (c *Conn) abandonInflate() {
 	if c.inflating() {
 		c.r.inflate.in.End()
+		c.r.inflate.discharge(c.budget())
 		c.r.inflate.open = false
 	}
 }
@@ -105,6 +110,8 @@ func (c *Conn) readInflated(p []byte) (int, error) {
 	n, err := f.in.Read(p)
 	if fault := c.r.dec.Inflated(p[:n]); fault != nil {
 		n, err = 0, fault // nobody gets what is too much, or is not UTF-8
+	} else if !f.charge(c.budget(), n) {
+		n, err = 0, &BudgetError{"InflatedBytes", limit(c.budget().InflatedBytes, defaultInflatedBudget)}
 	}
 	switch {
 	case err == nil:
@@ -117,6 +124,7 @@ func (c *Conn) readInflated(p []byte) (int, error) {
 		err = &wsproto.ProtocolError{Code: CloseInvalidFramePayloadData, Reason: "corrupt compressed message"}
 	}
 	f.in.End()
+	f.discharge(c.budget())
 	f.open = false
 	return n, err
 }

@@ -176,6 +176,31 @@ func TestInflateWire(t *testing.T) {
 	}
 }
 
+// The same, for who is served by a Poller: what is wrong with a compressed message
+// shows when that is complete.
+func TestInflateWireServed(t *testing.T) {
+	for _, s := range inflateScripts {
+		t.Run(s.name, func(t *testing.T) {
+			for name, chunk := range fewChunkings() {
+				for way := range drivers() {
+					for _, r := range []role{server, client} {
+						bubble(t, way+"/"+name+"/"+r.String(), func(t *testing.T) {
+							d := drivers()[way]
+							conn, p := deals[wholeWindows].connect(t, r, wstest.Network{Chunk: chunk()}, s.options)
+							in := wire(t, r, s.in)
+							go func() { _, _ = p.Conn.Write(in) }() // perhaps more than anybody reads
+							playWire(t, drive(t, conn, d), p.Peer, wanted{s.messages, s.err, s.out, s.code})
+							if d.poller != nil {
+								_ = d.poller.Close()
+							}
+						})
+					}
+				}
+			}
+		})
+	}
+}
+
 // A read that is cancelled wherever the bytes stop: before the payload of a
 // compressed message nothing is lost; inside, reading has failed for good.
 func TestInflateCancelled(t *testing.T) {

@@ -40,20 +40,28 @@ func (c *Conn) startKeepalive(interval, timeout time.Duration) {
 		timeout = interval
 	}
 	k := &keepalive{c: c, interval: interval, timeout: timeout}
-	c.keepalive = k
+	lazily(&c.rare).keepalive = k
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.timer = time.AfterFunc(interval, k.step)
+}
+
+// keepalive returns the connection's, or nil if it has none.
+func (c *Conn) keepalive() *keepalive {
+	if r := c.rare.Load(); r != nil {
+		return r.keepalive
+	}
+	return nil
 }
 
 // RTT returns the time that the latest answered ping of the keepalive took
 // there and back; zero if there is none. The time that the application takes
 // between two reads counts, because the pong waits for that.
 func (c *Conn) RTT() time.Duration {
-	if c.keepalive == nil {
-		return 0
+	if k := c.keepalive(); k != nil {
+		return time.Duration(k.rtt.Load())
 	}
-	return time.Duration(c.keepalive.rtt.Load())
+	return 0
 }
 
 func (k *keepalive) stop() {

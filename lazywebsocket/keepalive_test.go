@@ -17,7 +17,7 @@ var everySecond = options{pingInterval: 10 * time.Second, pongTimeout: 3 * time.
 
 func TestKeepaliveOffByDefault(t *testing.T) {
 	for _, interval := range []time.Duration{0, -time.Second} {
-		bothRoles(t, options{pingInterval: interval, pongTimeout: time.Second}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		everyDriver(t, wstest.Network{}, options{pingInterval: interval, pongTimeout: time.Second}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 			read := result(func() error { _, _, err := conn.ReadMessage(); return err })
 			time.Sleep(time.Minute)
 			p.WantNothing()
@@ -31,7 +31,7 @@ func TestKeepaliveOffByDefault(t *testing.T) {
 }
 
 func TestKeepaliveMeasures(t *testing.T) {
-	bothRoles(t, everySecond, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, everySecond, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		start := time.Now()
 		go func() { _, _ = readAll(conn) }()
 		if conn.RTT() != 0 {
@@ -73,7 +73,7 @@ func TestKeepaliveMeasures(t *testing.T) {
 
 // An answer to an earlier ping is no measure for the latest.
 func TestKeepaliveStalePong(t *testing.T) {
-	bothRoles(t, everySecond, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, everySecond, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		go func() { _, _ = readAll(conn) }()
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
@@ -107,7 +107,7 @@ func TestKeepaliveEndsADeadConnection(t *testing.T) {
 		"long timeout":     {options{pingInterval: 10 * time.Second, pongTimeout: 25 * time.Second}, 35 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bothRoles(t, tc.options, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+			everyDriver(t, wstest.Network{}, tc.options, func(t *testing.T, conn *driven, p *wstest.Peer) {
 				start := time.Now()
 				_, _, err := conn.ReadMessage()
 				if d := time.Since(start); d != tc.after {
@@ -141,7 +141,7 @@ func TestKeepaliveSignsOfLife(t *testing.T) {
 		"slow upload": "82 7e 4000|61*16384",
 	} {
 		t.Run(name, func(t *testing.T) {
-			bothRoles(t, everySecond, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+			everyDriver(t, wstest.Network{}, everySecond, func(t *testing.T, conn *driven, p *wstest.Peer) {
 				read := result(func() error { _, err := readAll(conn); return err })
 				whole := wire(t, roleOf(p), in)
 				for i := range 16 { // it answers no ping
@@ -163,7 +163,7 @@ func TestKeepaliveSignsOfLife(t *testing.T) {
 
 // An application that does not read is slow, its peer is not dead.
 func TestKeepaliveBusyApplication(t *testing.T) {
-	bothRoles(t, everySecond, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, everySecond, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		p.Text("one")
 		wantRead(t, conn, `text "one"`)
 		time.Sleep(time.Hour) // it works on the message
@@ -177,7 +177,7 @@ func TestKeepaliveBusyApplication(t *testing.T) {
 // A peer that sends but reads nothing is alive; the pings that cannot leave wait
 // for nobody.
 func TestKeepaliveStuckWriter(t *testing.T) {
-	onNetwork(t, wstest.Network{Buffer: 1000}, everySecond, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{Buffer: 1000}, everySecond, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		stuck := result(func() error { return conn.WriteMessage(lazywebsocket.BinaryMessage, make([]byte, 3000)) })
 		read := result(func() error { _, err := readAll(conn); return err })
 		for range 10 {
@@ -198,7 +198,7 @@ func TestKeepaliveStuckWriter(t *testing.T) {
 
 // A silent peer behind a stuck writer is dead too, and its writer is freed.
 func TestKeepaliveFreesAStuckWriter(t *testing.T) {
-	onNetwork(t, wstest.Network{Buffer: 1000}, everySecond, func(t *testing.T, conn *lazywebsocket.Conn, _ *wstest.Peer) {
+	everyDriver(t, wstest.Network{Buffer: 1000}, everySecond, func(t *testing.T, conn *driven, _ *wstest.Peer) {
 		stuck := result(func() error { return conn.WriteMessage(lazywebsocket.BinaryMessage, make([]byte, 3000)) })
 		start := time.Now()
 		_, _, err := conn.ReadMessage()
@@ -214,7 +214,7 @@ func TestKeepaliveFreesAStuckWriter(t *testing.T) {
 
 // A peer that says nothing and takes a large message slowly lives.
 func TestKeepaliveSlowDownload(t *testing.T) {
-	onNetwork(t, wstest.Network{Buffer: 1000}, everySecond, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{Buffer: 1000}, everySecond, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		const length, pace = 2_000_000, 50_000
 		slow := result(func() error { return conn.WriteMessage(lazywebsocket.BinaryMessage, make([]byte, length)) })
 		read := result(func() error { _, err := readAll(conn); return err })
@@ -249,8 +249,8 @@ func TestKeepaliveWithoutAWriter(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onNetwork(t, wstest.Network{Buffer: 1000}, everySecond, func(t *testing.T, conn *lazywebsocket.Conn, _ *wstest.Peer) {
-				end(t, conn)
+			everyDriver(t, wstest.Network{Buffer: 1000}, everySecond, func(t *testing.T, conn *driven, _ *wstest.Peer) {
+				end(t, conn.Conn)
 				start := time.Now()
 				_, _, err := conn.ReadMessage()
 				wantSummary(t, err, "read timeout")
@@ -264,7 +264,7 @@ func TestKeepaliveWithoutAWriter(t *testing.T) {
 
 // After the end no ping leaves and no timer is left, which the bubble would show.
 func TestKeepaliveEndsWithTheConnection(t *testing.T) {
-	bothRoles(t, everySecond, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, everySecond, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		must(t, conn.Close())
 		p.WantClose(1000)
 		time.Sleep(time.Minute)
@@ -273,7 +273,7 @@ func TestKeepaliveEndsWithTheConnection(t *testing.T) {
 			t.Error("the timer goes on after Close")
 		}
 	})
-	bothRoles(t, everySecond, func(t *testing.T, conn *lazywebsocket.Conn, _ *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, everySecond, func(t *testing.T, conn *driven, _ *wstest.Peer) {
 		_, _, err := conn.ReadMessage()
 		wantSummary(t, err, "read timeout")
 		if !conn.KeepaliveStopped() {
@@ -285,7 +285,7 @@ func TestKeepaliveEndsWithTheConnection(t *testing.T) {
 // A ping that finds the peer's buffer full, and leaves no byte there, breaks
 // nothing: the peer shows that it lives, and reads again later.
 func TestKeepalivePingIntoAFullBuffer(t *testing.T) {
-	onNetwork(t, wstest.Network{Buffer: 1000}, everySecond, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{Buffer: 1000}, everySecond, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		read := result(func() error { _, err := readAll(conn); return err })
 		header := 4
 		if roleOf(p) == client {

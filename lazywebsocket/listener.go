@@ -2,6 +2,7 @@ package lazywebsocket
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -60,6 +61,14 @@ func (c *handedConn) Read(p []byte) (int, error) {
 
 // Write implements net.Conn.
 func (c *handedConn) Write(p []byte) (int, error) { return c.conn().Write(p) }
+
+// ReadFrom implements io.ReaderFrom, for net/http, which sends files with it.
+func (c *handedConn) ReadFrom(r io.Reader) (int64, error) {
+	if w, ok := c.conn().(io.ReaderFrom); ok {
+		return w.ReadFrom(r)
+	}
+	return io.Copy(struct{ io.Writer }{c.conn()}, r)
+}
 
 // Close implements net.Conn.
 func (c *handedConn) Close() error { return c.conn().Close() }

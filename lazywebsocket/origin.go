@@ -23,11 +23,38 @@ func sameOrigin(r *http.Request) bool {
 	if len(lines) > 1 || !visibleASCII(lines[0]) {
 		return false
 	}
+	if scheme, host, _ := strings.Cut(lines[0], "://"); (scheme == "http" || scheme == "https") && plainHost(host) {
+		return sameHost(scheme, host, r.Host)
+	}
 	u, err := url.Parse(lines[0])
 	if err != nil || u.Scheme == "" || u.User != nil || u.Opaque != "" || u.Host == "" {
 		return false
 	}
-	return equalFold(withoutPort(u.Host, defaultPort(u.Scheme)), withoutPort(r.Host, defaultPort(u.Scheme)))
+	return sameHost(u.Scheme, u.Host, r.Host)
+}
+
+// plainHost reports whether s is a name or an IPv4 address, with or without a
+// port: what nearly every Origin has behind its scheme, and what url.Parse would
+// find in it unchanged.
+func plainHost(s string) bool {
+	name, port, _ := strings.Cut(s, ":")
+	for i := range len(name) {
+		if c := lower(name[i]); (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' {
+			return false
+		}
+	}
+	for i := range len(port) {
+		if port[i] < '0' || port[i] > '9' {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// sameHost compares the host of an origin with the request's.
+func sameHost(scheme, origin, host string) bool {
+	port := defaultPort(scheme)
+	return equalFold(withoutPort(origin, port), withoutPort(host, port))
 }
 
 func defaultPort(scheme string) string {

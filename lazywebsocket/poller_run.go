@@ -48,16 +48,18 @@ var _ poll.Watcher = (*served)(nil)
 
 // Readable is called by the loop when something may be there.
 func (s *served) Readable() {
-	switch {
-	case !s.claim():
-	case s.p.Inline:
-		ready := s.ready()
-		ready.SetInline(true)
-		s.run(true)
-		ready.SetInline(false)
-	default:
-		go s.run(false)
+	if !s.claim() {
+		return
 	}
+	ready, direct := s.c.deadlines.nc.(readiness)
+	if !s.p.Inline || !direct {
+		// Not on the loop: reading TLS can wait for a writer of the same connection.
+		go s.run(false)
+		return
+	}
+	ready.SetInline(true)
+	s.run(true)
+	ready.SetInline(false)
 }
 
 // wake makes somebody look at the connection: for what has been buffered, or
@@ -176,12 +178,16 @@ func (s *served) finish(err error) {
 	}
 	defer s.p.uncount(s)
 	defer s.c.Close()
+	returned := false
 	defer func() {
 		if v := recover(); v != nil {
 			log.Printf("lazywebsocket: panic in ServeClosed: %v\n%s", v, debug.Stack())
+		} else if !returned {
+			s.c.beforeBlocking() // its goroutine ends, which may be the loop's
 		}
 	}()
 	s.h.ServeClosed(s.c, err)
+	returned = true
 }
 
 // next reads the next message, as far as it has arrived: poll.ErrWouldBlock says
@@ -371,6 +377,15 @@ func (c *Conn) beforeBlocking() {
 			socket.HandOver()
 		}
 	}
+}
+
+// mayRead takes one of the reads that a run has, if one is left.
+func (s *served) mayRead() bool {
+	if s.reads > 0 {
+		s.reads--
+		return true
+	}
+	return s.reads < 0
 }
 
 // inLoop reports whether an event loop reads the connection. Inside the read

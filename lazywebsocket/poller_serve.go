@@ -44,8 +44,8 @@ var errServed = errors.New("the connection is served by a Poller")
 // anywhere, deadlines, limits, the keepalive, compression, the handlers of control
 // messages and the closing handshake work as before.
 //
-// The error is nil unless the connection or the Poller was closed before, or the
-// connection is served already; h is not called then.
+// The error is nil unless the connection or the Poller was closed before, which
+// ends the connection, or it is served already; h is not called then.
 func (p *Poller) Serve(c *Conn, h MessageHandler) error {
 	p.start()
 	c.r.gate.enterAlways()
@@ -103,6 +103,15 @@ func (p *Poller) adopt(c *Conn) bool {
 	c.deadlines.transfer()
 	return true
 }
+
+// handedOver is what NetConn returns for a socket that an event loop reads.
+type handedOver struct{ *poll.Socket }
+
+// Read returns an error: the loop reads.
+func (handedOver) Read([]byte) (int, error) { return 0, &OpError{Op: "read", Err: errServed} }
+
+// Write returns an error: it would bypass what waits to be sent.
+func (handedOver) Write([]byte) (int, error) { return 0, &OpError{Op: "write", Err: errServed} }
 
 // remoteAddr is the address of a TCP peer in little memory; zero if there is none.
 type remoteAddr struct {

@@ -51,27 +51,51 @@ func NewPreparedMessage(messageType int, data []byte) (*PreparedMessage, error) 
 // time (RFC 6455, 5.3).
 func (c *Conn) WritePreparedMessage(pm *PreparedMessage) error {
 	if c.r.dec.Role == wsproto.Client || isControl(pm.messageType) {
-		return c.WriteMessage(pm.messageType, pm.frame[pm.header:])
+		return c.WriteMessage(pm.messageType, pm.payload())
 	}
-	deadline := c.deadlines.forMessage()
-	if err := c.enterWrite(entrant{deadline: deadline, message: true}); err != nil {
+	f := frame{wire: true, payload: pm.frame, pm: pm, deadline: c.deadlines.forMessage()}
+	if sent, err := c.enterMessage(&f); sent || err != nil {
 		return err
 	}
-	defer c.leaveWrite()
-	wire, payload := pm.frame, pm.frame[pm.header:]
-	packed := false
-	if c.compresses(len(payload)) {
-		if form := pm.compressed(int(c.w.deflate.level.Load()), c.w.deflate.bits); form != nil {
-			wire, packed = form, true
+	err := c.writeWhole(noContext, &f)
+	c.leaveWrite()
+	return err
+}
+
+// payload returns the message.
+func (pm *PreparedMessage) payload() []byte { return pm.frame[pm.header:] }
+
+// shaped is what became of a data message's only frame.
+type shaped struct {
+	compressed bool
+	plain      []byte   // the message, where it was compressed
+	packed     *scratch // its memory, to be given back behind the write; or nil
+}
+
+// shape gives the only frame of a data message the form that it has on the wire.
+// Inside the write gate.
+func (c *Conn) shape(f *frame) (s shaped) {
+	if f.pm == nil {
+		s.plain = f.payload
+		s.packed = c.pack(f)
+		s.compressed = s.packed != nil
+		return s
+	}
+	s.plain = f.pm.payload()
+	if c.compresses(len(s.plain)) {
+		if form := f.pm.compressed(int(c.w.deflate.level.Load()), c.w.deflate.bits); form != nil {
+			f.payload, s.compressed = form, true
 		}
 	}
-	if err := c.writeFrame(&frame{wire: true, payload: wire, deadline: deadline}); err != nil {
-		return err
+	return s
+}
+
+// sent tells the window, when the frame has left or is held: the peer's window
+// has it then, and so has ours.
+func (s *shaped) sent(c *Conn) {
+	if s.compressed {
+		c.w.deflate.out.Sent(s.plain, true)
 	}
-	if packed {
-		c.w.deflate.out.Sent(payload, true) // the peer's window has it, and so has ours
-	}
-	return nil
 }
 
 // compressed returns the compressed frame for a level and a window size, or nil
@@ -85,7 +109,7 @@ func (pm *PreparedMessage) compressed(level, bits int) []byte {
 		}
 	}
 	form := packedForm{level: level, bits: bits}
-	payload := pm.frame[pm.header:]
+	payload := pm.payload()
 	packed := wsdeflate.NewDeflater(false, bits, 0).Append(nil, payload, level)
 	packed = packed[:len(packed)-wsdeflate.SyncMarker]
 	if len(packed) < len(payload) {

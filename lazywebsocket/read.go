@@ -199,8 +199,11 @@ func (c *Conn) begin() error {
 
 // endedError is what a read finds after we have ended the connection.
 func (c *Conn) endedError() error {
-	if c.keepalive != nil && c.keepalive.dead.Load() {
+	if k := c.keepalive(); k != nil && k.dead.Load() {
 		return &OpError{Op: "read", Err: errNoPong}
+	}
+	if fate := c.queueFate(); fate != nil {
+		return &OpError{Op: "read", Err: fate}
 	}
 	return errReadClosed
 }
@@ -362,6 +365,8 @@ func (c *Conn) readFailed(err error) error {
 	case handlers:
 	case errors.As(r.err, &broken):
 		_ = c.end(broken.Code, broken.Reason)
+	case errors.As(r.err, new(*BudgetError)):
+		_ = c.end(CloseTryAgainLater, "server is short of memory")
 	case c.deadlines.ended() && !r.peerClosed:
 		r.err = c.endedError()
 		return r.err // linger goes on from where the buffer stands

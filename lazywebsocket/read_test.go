@@ -2,6 +2,7 @@ package lazywebsocket_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"runtime"
 	"strings"
@@ -14,7 +15,7 @@ import (
 )
 
 func TestAppendMessage(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		p.Text("hello")
 		p.Binary(bytes.Repeat([]byte{7}, 60000))
 		p.Text("")
@@ -43,7 +44,7 @@ func TestAppendMessage(t *testing.T) {
 
 // A message's memory is the caller's own: not nil, not shared with the next.
 func TestReadMessageMemory(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		p.Text("first")
 		p.Text("")
 		p.Text("other")
@@ -78,7 +79,7 @@ func TestBadUTF8FailsFast(t *testing.T) {
 	} {
 		for _, chunk := range []func() int{nil, wstest.Bytewise} {
 			t.Run(name, func(t *testing.T) {
-				onNetwork(t, wstest.Network{Chunk: chunk}, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+				everyDriver(t, wstest.Network{Chunk: chunk}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 					p.WriteBytes(wire(t, roleOf(p), in))
 					must(t, conn.SetReadDeadline(time.Now().Add(time.Second)))
 					_, _, err := conn.ReadMessage()
@@ -94,7 +95,7 @@ func TestBadUTF8FailsFast(t *testing.T) {
 func TestUTF8SplitEverywhere(t *testing.T) {
 	const text = "a¢€𝄞\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffffz"
 	for cut := range len(text) + 1 {
-		bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 			p.Frame(0x01, []byte(text[:cut]))
 			p.Frame(0x80, []byte(text[cut:]))
 			_, data, err := conn.ReadMessage()
@@ -124,11 +125,15 @@ func TestReadLimit(t *testing.T) {
 		"larger than the default": {4 << 20, nil, 1<<20 + 1, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onNetwork(t, wstest.Network{Buffer: -1}, options{readLimit: tc.field}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+			everyDriver(t, wstest.Network{Buffer: -1}, options{readLimit: tc.field}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 				if tc.set != nil {
-					tc.set(conn)
+					tc.set(conn.Conn)
 				}
-				p.Binary(make([]byte, tc.length))
+				if tc.ok || tc.length < 1<<16 {
+					p.Binary(make([]byte, tc.length))
+				} else { // a part, or the drain behind Close would stop before the end
+					p.WriteBytes(wire(t, roleOf(p), fmt.Sprintf("82 7f %016x|61*100", tc.length)))
+				}
 				_, data, err := conn.ReadMessage()
 				if !tc.ok {
 					if err != lazywebsocket.ErrReadLimit { //nolint:errorlint // programs compare it
@@ -175,13 +180,13 @@ func TestHugeDeclaredLengthAllocatesNothing(t *testing.T) {
 		"dropped largest": "82 7f 7fffffffffffffff|61*100",
 	} {
 		t.Run(name, func(t *testing.T) {
-			bothRoles(t, options{readLimit: -1}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+			everyDriver(t, wstest.Network{}, options{readLimit: -1}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 				p.WriteBytes(wire(t, roleOf(p), in))
 				must(t, p.Conn.CloseWrite())
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				var err error
-				if name == "dropped largest" {
+				if name == "dropped largest" && conn.poller == nil {
 					_, _, err = conn.NextReader()
 					must(t, err)
 					_, _, err = conn.NextReader()
@@ -190,7 +195,7 @@ func TestHugeDeclaredLengthAllocatesNothing(t *testing.T) {
 				}
 				runtime.ReadMemStats(&after)
 				wantSummary(t, err, "close 1006 unexpected EOF")
-				if n := after.TotalAlloc - before.TotalAlloc; n > 64<<10 {
+				if n := after.TotalAlloc - before.TotalAlloc; n > 64<<10+4<<10 { // and the Poller's
 					t.Errorf("%d bytes were allocated for 100 that arrived", n)
 				}
 			})
@@ -200,7 +205,7 @@ func TestHugeDeclaredLengthAllocatesNothing(t *testing.T) {
 
 // Memory at most doubles with the bytes that have arrived.
 func TestMemoryFollowsTheBytes(t *testing.T) {
-	onNetwork(t, wstest.Network{Buffer: -1}, options{readLimit: -1}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{Buffer: -1}, options{readLimit: -1}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		const length = 1 << 20
 		p.Binary(make([]byte, length))
 		_, data, err := conn.ReadMessage()
@@ -217,7 +222,7 @@ func TestDefaultMaxFragments(t *testing.T) {
 		field, frames int
 		want          string
 	}{{0, 1 << 17, "close 1000"}, {0, 1<<17 + 1, "protocol 1008"}, {-1, 1<<17 + 1, "close 1000"}} {
-		onNetwork(t, wstest.Network{Buffer: -1}, options{maxFragments: tc.field}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		everyDriver(t, wstest.Network{Buffer: -1}, options{maxFragments: tc.field}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 			frame := wire(t, roleOf(p), "00 00")
 			var in []byte
 			in = append(in, wire(t, roleOf(p), "02 00")...)
@@ -236,7 +241,7 @@ func TestDefaultMaxFragments(t *testing.T) {
 
 // A read after a deadline fails as the first one did; writes go on.
 func TestReadDeadline(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		start := time.Now()
 		must(t, conn.SetReadDeadline(start.Add(time.Second)))
 		_, _, err := conn.ReadMessage()
@@ -263,7 +268,7 @@ func TestReadDeadline(t *testing.T) {
 // A deadline can be moved while a read waits, from another goroutine and from a
 // handler.
 func TestReadDeadlineMoves(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		start := time.Now()
 		must(t, conn.SetReadDeadline(start.Add(time.Second)))
 		conn.SetPongHandler(func(string) error { return conn.SetReadDeadline(time.Now().Add(2 * time.Second)) })
@@ -280,7 +285,7 @@ func TestReadDeadlineMoves(t *testing.T) {
 // The sizes of the buffers do not limit messages, and a tiny one is enough.
 func TestReadBufferSizes(t *testing.T) {
 	for _, size := range []int{-1, 1, 139, 1000, 100000} {
-		onNetwork(t, wstest.Network{Buffer: -1}, options{readBuffer: size}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		everyDriver(t, wstest.Network{Buffer: -1}, options{readBuffer: size}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 			for _, n := range []int{0, 100, 139, 140, 5000, 65536} {
 				p.Ping(strings.Repeat("a", 125))
 				p.Text(strings.Repeat("n", n))
@@ -296,7 +301,7 @@ func TestReadBufferSizes(t *testing.T) {
 
 // Two readers at once wait for each other; each message goes to one of them.
 func TestConcurrentReaders(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		counts := make(chan int)
 		for range 3 {
 			go func() {

@@ -76,10 +76,8 @@ func (c *Conn) receive() error {
 // receiveReady is receive for an event loop: it does not wait.
 func (c *Conn) receiveReady(b *readBuffer) error {
 	b.settle()
-	if s := c.served.Load(); s.reads == 0 {
+	if !c.served.Load().mayRead() {
 		return networkError{poll.ErrWouldBlock} // it is the turn of others
-	} else if s.reads > 0 {
-		s.reads--
 	}
 	n, err := c.tryRead(b.space())
 	b.filled(n)
@@ -105,6 +103,9 @@ func (c *Conn) receiveInto(p []byte) (int, error) {
 	}
 	read := c.deadlines.nc.Read
 	if c.inLoop() {
+		if !c.served.Load().mayRead() {
+			return 0, networkError{poll.ErrWouldBlock}
+		}
 		read = c.tryRead
 	}
 	n, err := read(p)

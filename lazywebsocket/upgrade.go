@@ -2,8 +2,8 @@ package lazywebsocket
 
 import (
 	"bufio"
-	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -79,6 +79,14 @@ type Upgrader struct {
 	// negative, PingInterval. Reads of a connection that is found dead return
 	// an *OpError that is a time-out.
 	PongTimeout time.Duration
+
+	// Queue bounds the outgoing queue, of Conn.Publish and Group.Broadcast. The
+	// zero value is the default.
+	Queue QueueOptions
+
+	// Budget is what the connections share with others of the process. If nil,
+	// DefaultBudget.
+	Budget *Budget
 }
 
 const defaultUpgradeTimeout = 10 * time.Second
@@ -97,24 +105,54 @@ const defaultUpgradeTimeout = 10 * time.Second
 // has a method OnPanic(func()), a panic of the handler reaches the connection
 // through it, and the peer is told CloseInternalServerErr.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeader http.Header) (*Conn, error) {
-	if flt := u.check(r); flt != nil {
+	budget := u.Budget.orDefault()
+	defer budget.endHandshake()
+	if flt := budget.beginHandshake(); flt != nil {
+		return nil, u.refuse(w, r, flt)
+	}
+	key, flt := u.check(r)
+	if flt != nil {
 		return nil, u.refuse(w, r, flt)
 	}
 	subprotocol := u.chooseSubprotocol(r, responseHeader)
 	extension, agreed := u.chooseCompression(r)
-	answer, flt := upgradeAnswer(r.Header.Get(headerKey), subprotocol, extension, responseHeader)
+	buf := borrow(answerSize)
+	defer giveBack(buf)
+	answer, flt := appendAnswer(buf.b[:0], key, subprotocol, extension, responseHeader)
+	if flt != nil {
+		return nil, u.refuse(w, r, flt)
+	}
+	address, flt := budget.takeAddress(r.RemoteAddr)
 	if flt != nil {
 		return nil, u.refuse(w, r, flt)
 	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		return nil, u.refuse(w, r, &fault{http.StatusInternalServerError, "the connection cannot be taken over: " + err.Error()})
+		budget.releaseAddress(address)
+		return nil, u.refuse(w, r, internalFault("the connection cannot be taken over: "+err.Error()))
 	}
-	if err := u.answer(nc, answer); err != nil {
+	c := newConn(nc, u.settings(subprotocol, address, received(rw.Reader)))
+	if err := c.sendAnswer(answer, u.HandshakeTimeout); err != nil {
+		budget.releaseAddress(address)
 		_ = nc.Close()
 		return nil, &OpError{Op: "upgrade", Err: err}
 	}
-	c := newConn(nc, settings{
+	if extension != "" {
+		c.compress(u.Compression, agreed)
+	}
+	if u.PingInterval > 0 {
+		c.startKeepalive(u.PingInterval, u.PongTimeout)
+	}
+	if p := panicTeller(w); p != nil {
+		p.OnPanic(func() { _ = c.end(CloseInternalServerErr, "") })
+	}
+	return c, nil
+}
+
+// settings are those of a connection, but for the keepalive: its first ping must
+// not leave before the answer.
+func (u *Upgrader) settings(subprotocol string, address netip.Addr, received []byte) settings {
+	return settings{
 		role:            wsproto.Server,
 		subprotocol:     subprotocol,
 		readBufferSize:  u.ReadBufferSize,
@@ -122,16 +160,10 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeade
 		writeBufferPool: u.WriteBufferPool,
 		readLimit:       u.ReadLimit,
 		maxFragments:    u.MaxFragments,
-		pingInterval:    u.PingInterval,
-		pongTimeout:     u.PongTimeout,
 		holdLimit:       u.HoldLimit,
-		received:        received(rw.Reader),
-	})
-	if extension != "" {
-		c.compress(u.Compression, agreed)
+		bounds:          bounds{u.Queue, u.Budget, address},
+		received:        received,
 	}
-	onPanic(w, func() { _ = c.end(CloseInternalServerErr, "") })
-	return c, nil
 }
 
 // Upgrade upgrades the request's connection without looking at its Origin: any
@@ -153,11 +185,23 @@ func Upgrade(w http.ResponseWriter, r *http.Request, responseHeader http.Header,
 type fault struct {
 	status int
 	reason string
+	err    error // what the caller of Upgrade gets; nil: a HandshakeError
+}
+
+func badRequest(reason string) *fault {
+	return &fault{status: http.StatusBadRequest, reason: reason}
+}
+
+func internalFault(reason string) *fault {
+	return &fault{status: http.StatusInternalServerError, reason: reason}
 }
 
 // refuse answers the request and returns the error for it.
 func (u *Upgrader) refuse(w http.ResponseWriter, r *http.Request, flt *fault) error {
-	err := HandshakeError{"websocket: " + flt.reason}
+	err := flt.err
+	if err == nil {
+		err = HandshakeError{"websocket: " + flt.reason}
+	}
 	if u.Error != nil {
 		u.Error(w, r, flt.status, err)
 		return err
@@ -170,48 +214,60 @@ func (u *Upgrader) refuse(w http.ResponseWriter, r *http.Request, flt *fault) er
 	case http.StatusUpgradeRequired:
 		h.Set("Upgrade", "websocket")
 		h.Set("Connection", "Upgrade")
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		h.Set("Retry-After", "1") // second
 	}
 	http.Error(w, http.StatusText(flt.status), flt.status)
 	return err
 }
 
-// check judges the client's handshake (RFC 6455, 4.2.1).
-func (u *Upgrader) check(r *http.Request) *fault {
+// check judges the client's handshake (RFC 6455, 4.2.1), and returns its key.
+func (u *Upgrader) check(r *http.Request) (key string, flt *fault) {
 	const notWebSocket = "the client is not using the websocket protocol: "
 	h := r.Header
+	key, oneKey := only(h[headerKey])
+	version, oneVersion := only(h[headerVersion])
 	switch {
 	case !headerHasToken(h, "Connection", "upgrade"):
-		return &fault{http.StatusBadRequest, notWebSocket + "no 'upgrade' in the Connection header"}
+		return "", badRequest(notWebSocket + "no 'upgrade' in the Connection header")
 	case !onlyWebSocket(h):
-		return &fault{http.StatusBadRequest, notWebSocket + "the Upgrade header is not 'websocket'"}
+		return "", badRequest(notWebSocket + "the Upgrade header is not 'websocket'")
 	case r.Method != http.MethodGet:
-		return &fault{http.StatusMethodNotAllowed, notWebSocket + "the method is not GET"}
+		return "", &fault{status: http.StatusMethodNotAllowed, reason: notWebSocket + "the method is not GET"}
 	case !r.ProtoAtLeast(1, 1):
-		return &fault{http.StatusBadRequest, notWebSocket + "HTTP/1.0 has no upgrade"}
-	case len(h[headerVersion]) != 1 || h[headerVersion][0] != protocolVersion:
-		return &fault{http.StatusUpgradeRequired, "Sec-WebSocket-Version is not 13"}
-	case len(h[headerKey]) != 1 || !wsproto.ValidKey(h[headerKey][0]):
-		return &fault{http.StatusBadRequest, "Sec-WebSocket-Key is not the base64 form of 16 bytes"}
+		return "", badRequest(notWebSocket + "HTTP/1.0 has no upgrade")
+	case !oneVersion || version != protocolVersion:
+		return "", &fault{status: http.StatusUpgradeRequired, reason: "Sec-WebSocket-Version is not 13"}
+	case !oneKey || !wsproto.ValidKey(key):
+		return "", badRequest("Sec-WebSocket-Key is not the base64 form of 16 bytes")
 	case r.ContentLength != 0:
 		// Its bytes would be read as frames here, as a body by a proxy in between.
-		return &fault{http.StatusBadRequest, "a handshake has no body"}
+		return "", badRequest("a handshake has no body")
 	case len(h["Origin"]) > 1:
-		return &fault{http.StatusBadRequest, "more than one Origin"}
+		return "", badRequest("more than one Origin")
 	case !u.welcome(r):
-		return &fault{http.StatusForbidden, "request origin not allowed by Upgrader.CheckOrigin"}
+		return "", &fault{status: http.StatusForbidden, reason: "request origin not allowed by Upgrader.CheckOrigin"}
 	}
-	return nil
+	return key, nil
+}
+
+// only returns the value of a header that has one line.
+func only(lines []string) (value string, ok bool) {
+	if len(lines) != 1 {
+		return "", false
+	}
+	return lines[0], true
 }
 
 // onlyWebSocket reports whether the Upgrade header offers the WebSocket protocol
 // and nothing else.
 func onlyWebSocket(h http.Header) bool {
-	only := true
+	found := false
 	headerTokens(h, "Upgrade", func(token string) bool {
-		only = equalFold(token, "websocket")
-		return only
+		found = equalFold(token, "websocket")
+		return found
 	})
-	return only && headerHasToken(h, "Upgrade", "websocket")
+	return found
 }
 
 func (u *Upgrader) welcome(r *http.Request) bool {
@@ -248,15 +304,17 @@ func (u *Upgrader) chooseCompression(r *http.Request) (string, wsdeflate.Agreeme
 	return answer.String(), agreed
 }
 
-// upgradeAnswer builds the answer that completes the handshake (RFC 6455,
-// 4.2.2). What the application wants in it is checked before a byte is written.
-func upgradeAnswer(key, subprotocol, extension string, extra http.Header) ([]byte, *fault) {
-	b := make([]byte, 0, 512)
+// answerSize has room for an answer with a few headers of the application.
+const answerSize = 512
+
+// appendAnswer appends the answer that completes the handshake (RFC 6455, 4.2.2).
+// What the application wants in it is checked before a byte is written.
+func appendAnswer(b []byte, key, subprotocol, extension string, extra http.Header) ([]byte, *fault) {
 	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
-	b = append(b, wsproto.AcceptKey(key)...)
+	b = wsproto.AppendAcceptKey(b, key)
 	if subprotocol != "" {
 		if !validSubprotocol(subprotocol) {
-			return nil, &fault{http.StatusInternalServerError, "subprotocol " + strconv.Quote(subprotocol) + " must not be sent"}
+			return nil, internalFault("subprotocol " + strconv.Quote(subprotocol) + " must not be sent")
 		}
 		b = append(b, "\r\nSec-WebSocket-Protocol: "...)
 		b = append(b, subprotocol...)
@@ -270,7 +328,7 @@ func upgradeAnswer(key, subprotocol, extension string, extra http.Header) ([]byt
 			continue
 		}
 		if reason := forbiddenInAnswer(name, values); reason != "" {
-			return nil, &fault{http.StatusInternalServerError, reason}
+			return nil, internalFault(reason)
 		}
 		for _, value := range values {
 			b = append(b, "\r\n"...)
@@ -300,24 +358,34 @@ func forbiddenInAnswer(name string, values []string) string {
 	return ""
 }
 
-// answer writes the answer and leaves the connection without deadlines, those
-// of http.Server included.
-func (u *Upgrader) answer(nc net.Conn, answer []byte) error {
-	timeout := u.HandshakeTimeout
+// sendAnswer writes the answer and leaves the connection without deadlines: those
+// of http.Server end here, whoever has taken the connection over. A timeout of
+// zero is the default, a negative one none.
+func (c *Conn) sendAnswer(answer []byte, timeout time.Duration) error {
+	nc := c.deadlines.nc
+	if err := nc.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	if c.src.socket != nil {
+		// What fits into the socket's buffer, as it nearly always does, needs no
+		// time, and no timer.
+		n, err := c.tryWrite(answer)
+		if answer = answer[n:]; err != nil || len(answer) == 0 {
+			return err
+		}
+	}
 	if timeout == 0 {
 		timeout = defaultUpgradeTimeout
 	}
-	deadline := time.Time{}
 	if timeout > 0 {
-		deadline = time.Now().Add(timeout)
-	}
-	if err := nc.SetDeadline(deadline); err != nil {
-		return err
+		if err := nc.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+			return err
+		}
 	}
 	if _, err := nc.Write(answer); err != nil {
 		return err
 	}
-	return nc.SetDeadline(time.Time{})
+	return nc.SetWriteDeadline(time.Time{})
 }
 
 // received returns what the client has sent behind its request, valid until the
@@ -327,18 +395,17 @@ func received(r *bufio.Reader) []byte {
 	return b
 }
 
-// onPanic registers f with the response writer, or the first one that it wraps,
-// that wants to know who to tell of a panic of the handler.
-func onPanic(w http.ResponseWriter, f func()) {
+// panicTeller returns the response writer, or the first one that it wraps, that
+// wants to know who to tell of a panic of the handler; nil if none does.
+func panicTeller(w http.ResponseWriter) interface{ OnPanic(f func()) } {
 	for {
-		if p, ok := w.(interface{ OnPanic(f func()) }); ok {
-			p.OnPanic(f)
-			return
+		switch t := w.(type) {
+		case interface{ OnPanic(f func()) }:
+			return t
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return nil
 		}
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return
-		}
-		w = u.Unwrap()
 	}
 }

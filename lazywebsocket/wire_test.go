@@ -2,6 +2,7 @@ package lazywebsocket_test
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -146,10 +147,9 @@ func TestWire(t *testing.T) {
 	for _, s := range wireScripts {
 		t.Run(s.name, func(t *testing.T) {
 			for name, chunk := range chunkings() {
-				for _, r := range []role{server, client} {
-					bubble(t, name+"/"+r.String(), func(t *testing.T) {
-						conn, p := r.connect(t, wstest.Network{Chunk: chunk()}, s.options)
-						in := wire(t, r, s.in)
+				t.Run(name, func(t *testing.T) {
+					everyDriver(t, wstest.Network{Chunk: chunk()}, s.options, func(t *testing.T, conn *driven, p *wstest.Peer) {
+						in := wire(t, roleOf(p), s.in)
 						go func() { // the peer may send more than anybody reads
 							_, _ = p.Conn.Write(in)
 							if s.hangup {
@@ -158,7 +158,7 @@ func TestWire(t *testing.T) {
 						}()
 						playWire(t, conn, p, wanted{s.messages, s.err, s.out, s.code})
 					})
-				}
+				})
 			}
 		})
 	}
@@ -169,8 +169,16 @@ type wanted struct {
 	code               int
 }
 
+// wireConn is a *lazywebsocket.Conn, however it is read.
+type wireConn interface {
+	messageSource
+	NextReader() (messageType int, r io.Reader, err error)
+	WriteMessage(messageType int, data []byte) error
+	Close() error
+}
+
 // playWire is the application, and then what the peer sees of it.
-func playWire(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer, want wanted) {
+func playWire(t *testing.T, conn wireConn, p *wstest.Peer, want wanted) {
 	t.Helper()
 	messages, err := readAll(conn)
 	if got := strings.Join(messages, ", "); got != want.messages {
@@ -216,9 +224,14 @@ func TestWireMasks(t *testing.T) {
 	} {
 		for chunks, chunk := range chunkings() {
 			bubble(t, name+"/"+chunks, func(t *testing.T) {
-				conn, p := tc.r.connect(t, wstest.Network{Chunk: chunk()}, options{})
-				p.WriteBytes(unhex(t, tc.in))
-				playWire(t, conn, p, wanted{err: tc.err, code: tc.code})
+				for _, d := range drivers() {
+					conn, p := tc.r.connect(t, wstest.Network{Chunk: chunk()}, options{})
+					p.WriteBytes(unhex(t, tc.in))
+					playWire(t, drive(t, conn, d), p, wanted{err: tc.err, code: tc.code})
+					if d.poller != nil {
+						_ = d.poller.Close()
+					}
+				}
 			})
 		}
 	}
@@ -236,7 +249,7 @@ func TestWireCloseCodes(t *testing.T) {
 		0, 1, 999, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012,
 		1013, 1014, 1015, 1016, 1100, 2000, 2999, 3000, 3999, 4000, 4999, 5000, 65535,
 	} {
-		bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+		everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 			p.Frame(0x88, []byte{byte(code >> 8), byte(code)})
 			want := wanted{err: fmt.Sprint("close ", code), code: code}
 			if !good[code] {

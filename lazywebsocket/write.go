@@ -23,8 +23,9 @@ type writer struct {
 	deflate *deflate // nil: compression was not negotiated
 
 	hold      hold
-	closeSent atomic.Bool   // a Close frame was written, or begun
-	writes    atomic.Uint32 // writes of the network that took bytes: signs of life
+	queue     atomic.Pointer[queue] // nil before the first Publish
+	closeSent atomic.Bool           // a Close frame was written, or begun
+	writes    atomic.Uint32         // writes of the network that took bytes: signs of life
 }
 
 // WriteMessage sends one message: TextMessage or BinaryMessage as one frame, or
@@ -45,14 +46,14 @@ func (c *Conn) WriteMessage(messageType int, data []byte) error {
 	}
 	f := frame{op: wsproto.Opcode(messageType), fin: true, payload: data} //nolint:gosec // 1 or 2
 	f.deadline = c.deadlines.forMessage()
-	if err := c.enterMessage(f.deadline); err != nil {
+	if sent, err := c.enterMessage(&f); sent || err != nil {
 		return err
 	}
 	var err error
-	if c.w.deflate == nil {
+	if c.w.deflate == nil && c.w.queue.Load() == nil {
 		err = c.writeFrame(&f)
 	} else {
-		err = c.writePacked(noContext, &f)
+		err = c.writeWhole(noContext, &f)
 	}
 	c.leaveWrite()
 	return err
@@ -73,26 +74,32 @@ var noContext context.Context
 func (c *Conn) writeMessage(ctx context.Context, messageType int, data []byte) error {
 	f := frame{op: wsproto.Opcode(messageType), fin: true, payload: data} //nolint:gosec // 1 or 2
 	f.deadline = c.deadlines.forMessage()
-	err := c.enterWrite(entrant{ctx: ctx, deadline: f.deadline, message: true})
-	if err != nil {
+	if sent, err := c.enterOrWrite(ctx, &f); sent || err != nil {
 		return err
 	}
 	defer c.leaveWrite()
-	if c.w.deflate == nil {
-		return c.writeFrameContext(ctx, &f)
-	}
-	return c.writePacked(ctx, &f)
+	return c.writeWhole(ctx, &f)
 }
 
-// writePacked writes the only frame of a message, compressed if that is wanted
-// and makes it smaller. Inside the gate.
+// writeWhole writes the only frame of a data message, behind what is queued.
+// Inside the gate.
+func (c *Conn) writeWhole(ctx context.Context, f *frame) error {
+	if err := c.sendAhead(ctx, f.deadline); err != nil {
+		return err
+	}
+	if c.w.deflate == nil {
+		return c.writeFrameContext(ctx, f)
+	}
+	return c.writePacked(ctx, f)
+}
+
+// writePacked is writeWhole where compression was negotiated. Inside the gate.
 func (c *Conn) writePacked(ctx context.Context, f *frame) error {
-	data := f.payload
-	packed := c.pack(f)
-	defer packed.giveBack()
+	s := c.shape(f)
+	defer s.packed.giveBack()
 	err := c.writeFrameContext(ctx, f)
-	if err == nil && packed != nil {
-		c.w.deflate.out.Sent(data, true)
+	if err == nil {
+		s.sent(c)
 	}
 	return err
 }
@@ -105,17 +112,17 @@ func isData(messageType int) bool {
 	return messageType == TextMessage || messageType == BinaryMessage
 }
 
-// enterMessage is enterWrite for who begins a message; the case that is met mostly
-// takes little stack.
-func (c *Conn) enterMessage(deadline time.Time) error {
-	if deadline.IsZero() && c.w.gate.tryBegin(true) {
-		err := c.writable()
-		if err != nil {
+// enterMessage enters the gate to write the only frame of a message, unless it had
+// to wait for its turn: sent says that it is written then. The case that is met
+// mostly takes little stack.
+func (c *Conn) enterMessage(f *frame) (sent bool, err error) {
+	if f.deadline.IsZero() && c.w.gate.tryBegin(true) {
+		if err = c.writable(); err != nil {
 			c.leaveWrite()
 		}
-		return err
+		return false, err
 	}
-	return c.enterWrite(entrant{deadline: deadline, message: true})
+	return c.enterOrWrite(noContext, f)
 }
 
 // enterWrite enters the gate; if the error is nil the caller may write, and then
@@ -124,12 +131,22 @@ func (c *Conn) enterWrite(e entrant) error {
 	if !c.w.gate.tryBegin(e.message) {
 		c.beforeBlocking()
 		if err := c.w.gate.enter(e); err != nil {
-			if c.deadlines.ended() {
-				return ErrCloseSent
-			}
-			return writeError(err)
+			return c.neverEntered(err)
 		}
 	}
+	return c.admit(e)
+}
+
+// neverEntered is the error of who has given up waiting for the gate.
+func (c *Conn) neverEntered(err error) error {
+	if c.deadlines.ended() {
+		return ErrCloseSent
+	}
+	return writeError(err)
+}
+
+// admit says whether who has entered the gate may write. If not, he has left.
+func (c *Conn) admit(e entrant) error {
 	err := c.writable()
 	switch {
 	case err != nil:
@@ -163,6 +180,7 @@ type frame struct {
 	wire    bool // the payload is a whole frame of a server, header and all
 	now     bool // is not held, and takes what is held along
 	payload []byte
+	pm      *PreparedMessage // whose form is chosen when the frame's turn comes; or nil
 
 	deadline time.Time // it must have left by then; zero: no limit
 }
@@ -200,7 +218,7 @@ func (c *Conn) writeFrame(f *frame) error {
 	if c.holdFrame(f) {
 		return nil
 	}
-	if len(c.w.hold.bytes()) > 0 {
+	if c.w.hold.pending() {
 		return c.writeBehind(f)
 	}
 	if _, err := c.sendFrame(f); err != nil {

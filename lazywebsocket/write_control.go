@@ -56,6 +56,9 @@ func (c *Conn) writeControl(e entrant, messageType int, data []byte) error {
 	}
 	defer c.leaveWrite()
 	if messageType == CloseMessage {
+		if err := c.sendAhead(e.ctx, e.deadline); err != nil {
+			return err
+		}
 		c.w.closeSent.Store(true)
 		c.w.gate.setStream(false) // no message can follow: who waits for one hears of it
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func TestWriteControl(t *testing.T) {
-	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		soon := time.Now().Add(time.Second)
 		must(t, conn.WriteControl(lazywebsocket.PingMessage, nil, soon))
 		must(t, conn.WriteControl(lazywebsocket.PingMessage, []byte(strings.Repeat("x", 125)), time.Time{}))
@@ -64,7 +64,7 @@ func TestFormatCloseMessage(t *testing.T) {
 
 // Pings that come while a writer is stuck are answered once: the latest.
 func TestPongsCoalesce(t *testing.T) {
-	onNetwork(t, wstest.Network{Buffer: 4096}, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{Buffer: 4096}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		slow := result(func() error { return conn.WriteMessage(lazywebsocket.BinaryMessage, make([]byte, 50000)) })
 		var messages []string
 		read := result(func() (err error) { messages, err = readAll(conn); return err })
@@ -90,7 +90,7 @@ func TestPongsCoalesce(t *testing.T) {
 // A flood of pings to a connection whose peer does not read takes no memory,
 // and the latest is answered when the peer reads again.
 func TestPingFlood(t *testing.T) {
-	onNetwork(t, wstest.Network{Buffer: 4096}, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{Buffer: 4096}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		stuck := result(func() error { return conn.WriteMessage(lazywebsocket.BinaryMessage, make([]byte, 5000)) })
 		synctest.Wait()
 		read := result(func() error { _, err := readAll(conn); return err })
@@ -118,7 +118,7 @@ func TestPingFlood(t *testing.T) {
 // Where the peer reads nothing at all, the pong gives up, and the connection
 // with it when the application writes.
 func TestPongToAPeerThatDoesNotRead(t *testing.T) {
-	onNetwork(t, wstest.Network{Buffer: 1000}, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+	everyDriver(t, wstest.Network{Buffer: 1000}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		read := result(func() error { _, err := readAll(conn); return err })
 		start := time.Now()
 		go func() {

@@ -55,8 +55,12 @@ func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 		if err := c.enterWrite(entrant{deadline: deadline, message: true}); err != nil {
 			return nil, err
 		}
-		c.w.gate.setStream(true)
+		err := c.sendQueued(deadline)
+		c.w.gate.setStream(err == nil)
 		c.leaveWrite()
+		if err != nil {
+			return nil, err
+		}
 	}
 	s.open = &messageWriter{
 		c: c, messageType: messageType, streaming: isData(messageType),
@@ -283,7 +287,7 @@ func (w *messageWriter) fail(err error) error {
 	w.err = err
 	if w.streaming {
 		w.streaming = false
-		w.c.w.gate.endStream()
+		w.c.endStream()
 	}
 	if s := &w.c.rare.Load().stream; s.open == w {
 		s.open = nil

@@ -26,7 +26,7 @@ func lazywebsocketHandler() Server {
 type lazy struct {
 	upgrader lazywebsocket.Upgrader
 	outside  bool
-	room     room[*lazywebsocket.Conn]
+	room     lazywebsocket.Group
 }
 
 func (l *lazy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -49,8 +49,7 @@ func (l *lazy) serve(conn *lazywebsocket.Conn, path string) {
 	case scenario.Queue:
 		lazyQueue(conn)
 	case scenario.Room:
-		l.room.join(conn)
-		defer l.room.leave(conn)
+		l.room.Add(conn)
 		lazyEcho(conn)
 	case scenario.Publish:
 		l.publish(conn)
@@ -101,7 +100,9 @@ func (l *lazy) publish(conn *lazywebsocket.Conn) {
 			if err != nil {
 				return
 			}
-			l.room.each(func(c *lazywebsocket.Conn) error { return c.WritePreparedMessage(pm) })
+			if err := l.room.Broadcast(pm); err != nil {
+				return
+			}
 		}
 	}
 }

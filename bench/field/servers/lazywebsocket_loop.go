@@ -41,8 +41,7 @@ func (l *loop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case scenario.Queue:
 		handler = newQueue(conn)
 	case scenario.Room:
-		l.lazy.room.join(conn)
-		handler = member{echo{}, &l.lazy}
+		l.lazy.room.Add(conn)
 	case scenario.Publish:
 		go l.lazy.serve(conn, scenario.Publish)
 		return
@@ -60,14 +59,6 @@ func (echo) ServeMessage(c *lazywebsocket.Conn, messageType int, data []byte) er
 }
 
 func (echo) ServeClosed(*lazywebsocket.Conn, error) {}
-
-// member is a connection of the room.
-type member struct {
-	echo
-	lazy *lazy
-}
-
-func (m member) ServeClosed(c *lazywebsocket.Conn, _ error) { m.lazy.room.leave(c) }
 
 // queue has a writer that is fed by a channel.
 type queue struct{ c chan []byte }
