@@ -26,9 +26,10 @@ const (
 )
 
 // Close ends the connection. If no Close frame was sent it sends one, with
-// CloseNormalClosure; what was written before arrives first. It takes at most a
-// quarter of a second, however stuck the peer or a writer is, and leaves the
-// rest, waiting for the peer's answer for up to two seconds, to the background.
+// CloseNormalClosure; what was written or published before arrives first, if the
+// peer takes it in time. It takes at most a quarter of a second, however stuck the
+// peer or a writer is, and leaves the rest, waiting for the peer's answer for up
+// to two seconds, to the background.
 //
 // A blocked read returns at once, with an error that is net.ErrClosed; a
 // blocked write fails. Later writes return ErrCloseSent. Close may be called

@@ -75,23 +75,26 @@ func (c *Conn) handlePong(payload []byte) error {
 	return handled(h.pong(string(payload)))
 }
 
-// handleClose answers a Close frame. Once both sides have sent theirs the
-// connection is ended here: nothing can follow (RFC 6455, 7.1.1).
+// handleClose takes a Close frame, which is answered when the read is about to
+// return.
 func (c *Conn) handleClose(payload []byte) error {
 	code, reason, err := wsproto.ParseClose(payload)
 	if err != nil {
 		return err
 	}
 	c.r.peerClosed = true
+	f := farewell{what: farewellDue, code: uint16(code)} //nolint:gosec // two bytes of a frame
+	if len(c.r.buf.unread()) > len(payload) {
+		f.what |= farewellTrailing
+	}
 	closed := &CloseError{Code: code, Text: string(reason)}
-	if h := c.handlers(); h == nil || h.close == nil {
-		c.replyClose(code)
-	} else if err := h.close(code, closed.Text); err != nil {
-		return handlerError{err}
+	if h := c.handlers(); h != nil && h.close != nil {
+		f.what |= farewellHandled
+		if err := h.close(code, closed.Text); err != nil {
+			return handlerError{err}
+		}
 	}
-	if c.w.closeSent.Load() {
-		_ = c.end(code, "")
-	}
+	c.r.farewell = f
 	return closed
 }
 

@@ -131,6 +131,13 @@ func (d *deadlines) armWrite(t time.Time) {
 	_ = d.nc.SetWriteDeadline(t) // a connection that is closed says so in the write
 }
 
+// unarmed reports whether the net.Conn has no write deadline.
+func (d *deadlines) unarmed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.writeArmed
+}
+
 // probe makes a blocked write return for a moment, so that the bytes that have
 // left are counted.
 func (d *deadlines) probe() {

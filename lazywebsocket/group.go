@@ -56,7 +56,9 @@ func (c *Conn) joined(q *queue, g *Group) bool {
 
 // Remove ends a connection's membership. What was broadcast before is sent.
 func (g *Group) Remove(c *Conn) {
-	g.drop(c)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.dropLocked(c)
 	if q := c.w.queue.Load(); q != nil {
 		c.w.gate.mu.Lock()
 		defer c.w.gate.mu.Unlock()

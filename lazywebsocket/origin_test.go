@@ -58,6 +58,8 @@ func TestSameOrigin(t *testing.T) {
 		{"example.com", "http://evil.com@example.com", false},
 		{"example.com", "http://user:pass@example.com", false},
 		{"example.com", "http://@example.com", false},
+		{"example.com:x", "http://example.com:x", false},
+		{"", "http://", false},
 		{"example.com", "http://evil.com#@example.com", false},
 		{"example.com", "http://evil.com\\@example.com", false},
 		{"example.com", "http://evil.com?example.com", false},

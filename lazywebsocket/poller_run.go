@@ -177,7 +177,13 @@ func (s *served) finish(err error) {
 		s.ready().Watch(nil)
 	}
 	defer s.p.uncount(s)
-	defer s.c.Close()
+	defer func() {
+		if s.c.r.farewell.what&farewellLeaves != 0 {
+			s.c.abort()
+		} else {
+			_ = s.c.Close()
+		}
+	}()
 	returned := false
 	defer func() {
 		if v := recover(); v != nil {
@@ -397,6 +403,9 @@ func (c *Conn) inLoop() bool {
 
 // leaveRead leaves the read gate. Who was not let in meanwhile looks again.
 func (c *Conn) leaveRead() {
+	if c.r.farewell.what&farewellDue != 0 {
+		c.sayFarewell()
+	}
 	owed := false
 	for c.r.gate.leave() {
 		owed = true

@@ -3,6 +3,7 @@ package lazywebsocket
 import (
 	"math/rand/v2"
 	"testing"
+	"time"
 	"unsafe"
 )
 
@@ -68,6 +69,68 @@ func TestRing(t *testing.T) {
 				if pm != nil {
 					t.Fatal("a pool refers to a message")
 				}
+			}
+		}
+	}
+}
+
+// Who may be taken along, and who ends the company.
+func TestTakeAlong(t *testing.T) {
+	now := time.Now()
+	pm, _ := NewPreparedMessage(TextMessage, nil)
+	small, large := frame{payload: make([]byte, 10)}, frame{payload: make([]byte, 1000)}
+	by := func(f frame, t time.Time) frame { f.deadline = t; return f }
+	for name, tc := range map[string]struct {
+		line     []waiter
+		deadline time.Time
+		stream   bool
+		queued   bool
+		want     int
+	}{
+		"nobody":             {},
+		"all":                {line: []waiter{{frame: small, along: true}, {frame: small, along: true}}, want: 2},
+		"not everybody":      {line: []waiter{{frame: small, along: true}, {}, {frame: small, along: true}}, want: 1},
+		"room":               {line: []waiter{{frame: large, along: true}, {frame: large, along: true}, {frame: small, along: true}}, want: 1},
+		"stream":             {line: []waiter{{frame: small, along: true}}, stream: true},
+		"queue":              {line: []waiter{{frame: small, along: true}}, queued: true},
+		"less time":          {line: []waiter{{frame: by(small, now), along: true}}, deadline: now.Add(1)},
+		"less than no limit": {line: []waiter{{frame: by(small, now), along: true}}},
+		"as much time":       {line: []waiter{{frame: by(small, now), along: true}, {frame: small, along: true}}, deadline: now, want: 2},
+	} {
+		g := gate{busy: true, stream: tc.stream}
+		for i := range tc.line {
+			w := &tc.line[i]
+			w.ready = make(chan struct{})
+			if g.last == nil {
+				g.first = w
+			} else {
+				g.last.next = w
+			}
+			g.last = w
+		}
+		q := new(queue)
+		if tc.queued {
+			q.add(pm)
+		}
+		n := 0
+		company := g.takeAlong(q, 1500, tc.deadline)
+		for w := company; w != nil; w = w.next {
+			if w != &tc.line[n] || !w.taken {
+				t.Errorf("%s: number %d is another", name, n)
+			}
+			n++
+		}
+		left := 0
+		for w := g.first; w != nil; w = w.next {
+			left++
+		}
+		if n != tc.want || left != len(tc.line)-n {
+			t.Errorf("%s: %d were taken along, and %d are left", name, n, left)
+		}
+		company.tell(ErrCloseSent)
+		for i := range n {
+			if <-tc.line[i].ready; tc.line[i].err != ErrCloseSent { //nolint:errorlint // told so
+				t.Errorf("%s: %v", name, tc.line[i].err)
 			}
 		}
 	}

@@ -337,6 +337,8 @@ func TestQueuePatience(t *testing.T) {
 	for patience, want := range map[time.Duration]time.Duration{0: 30 * time.Second, 5 * time.Second: 5 * time.Second} {
 		o := queued(lazywebsocket.QueueOptions{Patience: patience})
 		onNetwork(t, tight, o, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
+			var g lazywebsocket.Group
+			g.Add(conn)
 			reads := result(func() error { _, _, err := conn.ReadMessage(); return err })
 			publish(t, conn, strings.Repeat("x", 20_000))
 			buf := make([]byte, 500)
@@ -357,6 +359,9 @@ func TestQueuePatience(t *testing.T) {
 				t.Error("published")
 			}
 			synctest.Wait()
+			if g.Len() != 0 {
+				t.Error("it is still in its group")
+			}
 			if !conn.AtRest() || conn.QueueStats() != (lazywebsocket.QueueStats{}) {
 				t.Errorf("not at rest: %+v", conn.QueueStats())
 			}
@@ -396,6 +401,7 @@ func TestCloseSendsTheQueue(t *testing.T) {
 					publish(t, conn, fmt.Sprint(i, strings.Repeat("x", 1000)))
 				}
 				done := result(func() error { return end(conn) })
+				synctest.Wait() // it stands at the gate
 				p.WantText(s)
 				for i := range 100 {
 					p.WantText(fmt.Sprint(i, strings.Repeat("x", 1000)))

@@ -44,6 +44,8 @@ type reader struct {
 	inControl     bool
 	control       wsproto.Opcode
 	controlLength uint8
+
+	farewell farewell // what the peer's Close frame asks for
 }
 
 func (r *reader) init(s settings, bufferSize int) {
@@ -362,12 +364,12 @@ func (c *Conn) readFailed(err error) error {
 	var broken *ProtocolError
 	_, handlers := err.(handlerError) //nolint:errorlint // the reader's own, not wrapped yet
 	switch {
-	case handlers:
+	case handlers, r.peerClosed:
 	case errors.As(r.err, &broken):
 		_ = c.end(broken.Code, broken.Reason)
 	case errors.As(r.err, new(*BudgetError)):
 		_ = c.end(CloseTryAgainLater, "server is short of memory")
-	case c.deadlines.ended() && !r.peerClosed:
+	case c.deadlines.ended():
 		r.err = c.endedError()
 		return r.err // linger goes on from where the buffer stands
 	}

@@ -115,6 +115,16 @@ func (c *Conn) receiveInto(p []byte) (int, error) {
 	return 0, networkError{noBytes(err)}
 }
 
+// plainSocket reports whether the net.Conn is a socket that nothing wraps. Inside
+// one of the gates.
+func (c *Conn) plainSocket() bool {
+	if c.src.socket != nil {
+		return true
+	}
+	_, ok := c.deadlines.nc.(*poll.Socket)
+	return ok
+}
+
 // canTry reports whether tryWrite can be used: not on TLS, which has to write the
 // whole of a record. Inside the write gate.
 func (c *Conn) canTry() bool {

@@ -131,31 +131,80 @@ func TestWritersGiveUp(t *testing.T) {
 		c.p.WantText("behind")
 		must(t, <-first)
 		must(t, <-behind)
+	})
+}
 
-		// A taker whose time runs out while it writes fails them all.
-		s, first = c.stuck()
-		deadline := time.Now().Add(time.Second)
-		must(t, c.SetWriteDeadline(deadline))
-		taker := c.text(strings.Repeat("t", 20_000))
-		must(t, c.SetWriteDeadline(deadline.Add(time.Nanosecond)))
-		patient := c.text("patient")
+// Who was taken along hears of it when his own time has run out at the same
+// moment.
+func TestWritersFailTogether(t *testing.T) {
+	for range 10 {
+		onTapped(t, wstest.Network{Buffer: 2000}, tappedOptions{}, func(t *testing.T, c tapped) {
+			s, first := c.stuck()
+			deadline := time.Now().Add(time.Second)
+			must(t, c.SetWriteDeadline(deadline))
+			taker := c.text(strings.Repeat("t", 20_000))
+			equal := c.text("equal")
+			must(t, c.SetWriteDeadline(noDeadline))
+			endless := c.text("endless")
+			c.p.WantText(s)
+			must(t, <-first)
+			start := time.Now()
+			err := <-taker
+			wantAt(t, "taker", start, time.Second)
+			if !isTimeout(err) {
+				t.Errorf("taker: %v", err)
+			}
+			for name, r := range map[string]<-chan error{"equal": equal, "endless": endless} {
+				if again := <-r; again != err { //nolint:errorlint // it must be the same
+					t.Errorf("%s: %v, want %v", name, again, err)
+				}
+			}
+			wantAt(t, "all", start, time.Second)
+			c.wantSame(t, err)
+		})
+	}
+}
+
+// Who has less time than the one in front is not taken along, and fails alone.
+func TestWriterFailsAlone(t *testing.T) {
+	onTapped(t, wstest.Network{Buffer: 2000}, tappedOptions{}, func(t *testing.T, c tapped) {
+		s, first := c.stuck()
+		large := strings.Repeat("t", 20_000)
+		front := c.text(large)
+		must(t, c.SetWriteDeadline(time.Now().Add(time.Second)))
+		impatient := c.text("impatient")
 		must(t, c.SetWriteDeadline(noDeadline))
-		endless := c.text("endless")
 		c.p.WantText(s)
 		must(t, <-first)
-		start := time.Now()
-		err := <-taker
-		wantAt(t, "taker", start, time.Second)
-		if !isTimeout(err) {
-			t.Errorf("taker: %v", err)
+		if err := <-impatient; !isTimeout(err) {
+			t.Errorf("impatient: %v", err)
 		}
-		for name, r := range map[string]<-chan error{"patient": patient, "endless": endless} {
-			if again := <-r; again != err { //nolint:errorlint // it must be the same
-				t.Errorf("%s: %v, want %v", name, again, err)
-			}
+		c.p.WantText(large)
+		must(t, <-front)
+		must(t, c.WriteMessage(lazywebsocket.TextMessage, []byte("on")))
+		c.p.WantText("on")
+	})
+}
+
+// More than fits into one write leaves in several.
+func TestWritersFillWrites(t *testing.T) {
+	onTapped(t, wstest.Network{Buffer: 2000}, tappedOptions{}, func(t *testing.T, c tapped) {
+		s, first := c.stuck()
+		results := []<-chan error{first}
+		large := strings.Repeat("l", 20_000)
+		for range 9 {
+			results = append(results, c.text(large))
 		}
-		wantAt(t, "all", start, time.Second)
-		c.wantSame(t, err)
+		c.p.WantText(s)
+		for range 9 {
+			c.p.WantText(large)
+		}
+		for _, r := range results {
+			must(t, <-r)
+		}
+		if sizes := c.tap.taken(); len(sizes) != 3 || slices.Max(sizes) > 65536 {
+			t.Errorf("writes of %d bytes", sizes)
+		}
 	})
 }
 

@@ -225,8 +225,7 @@ func (u *Upgrader) refuse(w http.ResponseWriter, r *http.Request, flt *fault) er
 func (u *Upgrader) check(r *http.Request) (key string, flt *fault) {
 	const notWebSocket = "the client is not using the websocket protocol: "
 	h := r.Header
-	key, oneKey := only(h[headerKey])
-	version, oneVersion := only(h[headerVersion])
+	key = only(h[headerKey])
 	switch {
 	case !headerHasToken(h, "Connection", "upgrade"):
 		return "", badRequest(notWebSocket + "no 'upgrade' in the Connection header")
@@ -236,9 +235,9 @@ func (u *Upgrader) check(r *http.Request) (key string, flt *fault) {
 		return "", &fault{status: http.StatusMethodNotAllowed, reason: notWebSocket + "the method is not GET"}
 	case !r.ProtoAtLeast(1, 1):
 		return "", badRequest(notWebSocket + "HTTP/1.0 has no upgrade")
-	case !oneVersion || version != protocolVersion:
+	case only(h[headerVersion]) != protocolVersion:
 		return "", &fault{status: http.StatusUpgradeRequired, reason: "Sec-WebSocket-Version is not 13"}
-	case !oneKey || !wsproto.ValidKey(key):
+	case !wsproto.ValidKey(key):
 		return "", badRequest("Sec-WebSocket-Key is not the base64 form of 16 bytes")
 	case r.ContentLength != 0:
 		// Its bytes would be read as frames here, as a body by a proxy in between.
@@ -251,12 +250,12 @@ func (u *Upgrader) check(r *http.Request) (key string, flt *fault) {
 	return key, nil
 }
 
-// only returns the value of a header that has one line.
-func only(lines []string) (value string, ok bool) {
+// only returns the value of a header that has one line, and "" for another.
+func only(lines []string) string {
 	if len(lines) != 1 {
-		return "", false
+		return ""
 	}
-	return lines[0], true
+	return lines[0]
 }
 
 // onlyWebSocket reports whether the Upgrade header offers the WebSocket protocol

@@ -436,6 +436,26 @@ func TestUpgradeClearsDeadlines(t *testing.T) {
 	})
 }
 
+// What takes the connection over may leave it deadlines.
+func TestUpgradeClearsDeadlinesOfAHijacker(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		p := wstest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			nc, _, err := http.NewResponseController(w).Hijack()
+			must(t, err)
+			must(t, nc.SetDeadline(time.Now().Add(-time.Second)))
+			var u lazywebsocket.Upgrader
+			conn, err := u.Upgrade(hijacked{w, nc}, r, nil)
+			must(t, err)
+			defer conn.Close()
+			echo(conn)
+		})).Peer()
+		p.Request("/")
+		p.Response()
+		p.Text("x")
+		p.WantText("x")
+	})
+}
+
 func TestHandshakeTimeout(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{0: 10 * time.Second, time.Second: time.Second, -1: time.Hour} {
 		bubble(t, timeout.String(), func(t *testing.T) {

@@ -87,6 +87,13 @@ func FormatCloseMessage(closeCode int, text string) []byte {
 // replyClose answers the peer's Close frame unless one was sent already. A
 // failure needs no answer: the connection is at its end.
 func (c *Conn) replyClose(code int) {
+	if c.w.gate.tryEnter() {
+		said := c.trySayClose(code)
+		c.leaveWrite()
+		if said {
+			return
+		}
+	}
 	deadline := time.Now().Add(closeReplyWait)
 	_ = c.WriteControl(CloseMessage, FormatCloseMessage(code, ""), deadline)
 }

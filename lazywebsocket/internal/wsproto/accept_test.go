@@ -16,6 +16,17 @@ func TestAcceptKey(t *testing.T) {
 	}
 }
 
+func TestAppendAcceptKey(t *testing.T) {
+	const key = "dGhlIHNhbXBsZSBub25jZQ=="
+	if got, want := string(AppendAcceptKey([]byte("a: "), key)), "a: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	dst := make([]byte, 0, 64)
+	if n := testing.AllocsPerRun(100, func() { _ = ValidKey(key); _ = AppendAcceptKey(dst, key) }); n != 0 {
+		t.Errorf("%v allocations, want none", n)
+	}
+}
+
 func TestValidKey(t *testing.T) {
 	for _, row := range []struct {
 		key  string
