@@ -33,7 +33,7 @@ func socketWriter(t testing.TB) http.ResponseWriter {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	defer l.Close() //nolint:errcheck // of a test
+	defer l.Close()
 	peer, err := net.Dial("tcp", l.Addr().String())
 	must(t, err)
 	go func() { _, _ = io.Copy(io.Discard, peer) }()

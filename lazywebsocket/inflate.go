@@ -54,9 +54,11 @@ func (c *Conn) inflating() bool { return c.r.inflate != nil && c.r.inflate.open 
 
 // beginInflate borrows what inflating takes, for a message whose first header
 // was accepted.
-func (c *Conn) beginInflate() {
-	f := c.r.inflate
-	f.src = compressedPayload{c: c}
+func (c *Conn) beginInflate() { c.r.inflate.begin(compressedPayload{c: c}) }
+
+// begin begins with the message that src has.
+func (f *inflate) begin(src compressedPayload) {
+	f.src = src
 	f.plain = 0
 	f.in.Begin(&f.src)
 	f.open = true

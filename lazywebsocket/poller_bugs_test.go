@@ -556,3 +556,35 @@ func TestPollerInlineShutdownTwice(t *testing.T) {
 	<-shutting
 	wantEcho(t, other, "second")
 }
+
+// countingHandler counts the messages and keeps the end.
+type countingHandler struct {
+	n   int
+	end chan error
+}
+
+func (h *countingHandler) ServeMessage(*lazywebsocket.Conn, int, []byte) error {
+	h.n++
+	return nil
+}
+
+func (h *countingHandler) ServeClosed(_ *lazywebsocket.Conn, err error) { h.end <- err }
+
+// The budget of inflated bytes is for messages in progress: many small ones, one
+// after the other, do not use it up.
+func TestPollerInflatesWithinTheBudget(t *testing.T) {
+	u := &lazywebsocket.Upgrader{EnableCompression: true, Budget: &lazywebsocket.Budget{InflatedBytes: 256 << 10}}
+	server, client := wstest.NewPair(t, u, &lazywebsocket.Dialer{EnableCompression: true})
+	poller := new(lazywebsocket.Poller)
+	h := &countingHandler{end: make(chan error, 1)}
+	must(t, poller.Serve(server, h))
+	message := make([]byte, 10<<10)
+	for range 100 {
+		must(t, client.WriteMessage(lazywebsocket.BinaryMessage, message))
+	}
+	must(t, client.Shutdown(t.Context(), 1000, ""))
+	if err := <-h.end; h.n != 100 {
+		t.Errorf("%d messages, then %v", h.n, err)
+	}
+	must(t, poller.Close())
+}

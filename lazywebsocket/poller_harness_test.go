@@ -120,7 +120,10 @@ func (c *driven) ReadMessage() (int, []byte, error) {
 	}
 	if c.busy {
 		c.busy = false
-		c.more <- struct{}{}
+		select {
+		case c.more <- struct{}{}:
+		case <-c.over: // and the handler waits no more
+		}
 	}
 	select {
 	case m := <-c.messages:

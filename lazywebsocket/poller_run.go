@@ -319,9 +319,7 @@ func (s *served) message() (data []byte, err error) {
 	if !c.r.dec.Compressed() {
 		return data, nil
 	}
-	c.r.inflate.src = compressedPayload{c: c, read: true, collected: true, whole: data}
-	c.r.inflate.in.Begin(&c.r.inflate.src)
-	c.r.inflate.open = true
+	c.r.inflate.begin(compressedPayload{c: c, read: true, collected: true, whole: data})
 	out := borrowScratch()
 	c.r.inflate.out = out
 	out.b, err = c.appendInflated(out.b, 0)
