@@ -21,17 +21,17 @@ func (s *sink) TryWrite(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (s *sink) Write(p []byte) (int, error)      { return s.TryWrite(p) }
-func (*sink) Read([]byte) (int, error)           { return 0, net.ErrClosed }
-func (*sink) TryRead([]byte) (int, error)        { return 0, net.ErrClosed }
-func (*sink) Watch(poll.Watcher)                 {}
-func (*sink) SetInline(bool)                     {}
-func (*sink) Close() error                       { return nil }
-func (*sink) LocalAddr() net.Addr                { return &net.TCPAddr{} }
-func (*sink) RemoteAddr() net.Addr               { return &net.TCPAddr{} }
-func (*sink) SetDeadline(time.Time) error        { return nil }
-func (*sink) SetReadDeadline(time.Time) error    { return nil }
-func (*sink) SetWriteDeadline(t time.Time) error { return nil }
+func (s *sink) Write(p []byte) (int, error)    { return s.TryWrite(p) }
+func (*sink) Read([]byte) (int, error)         { return 0, net.ErrClosed }
+func (*sink) TryRead([]byte) (int, error)      { return 0, net.ErrClosed }
+func (*sink) Watch(poll.Watcher)               {}
+func (*sink) SetInline(bool)                   {}
+func (*sink) Close() error                     { return nil }
+func (*sink) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (*sink) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (*sink) SetDeadline(time.Time) error      { return nil }
+func (*sink) SetReadDeadline(time.Time) error  { return nil }
+func (*sink) SetWriteDeadline(time.Time) error { return nil }
 
 var _ readiness = (*sink)(nil)
 

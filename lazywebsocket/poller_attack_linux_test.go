@@ -87,7 +87,7 @@ func churn(t *testing.T, name string, p *lazywebsocket.Poller) {
 		var wg sync.WaitGroup
 		for worker := range 8 {
 			wg.Go(func() {
-				r := rand.New(rand.NewPCG(uint64(worker), uint64(round))) //nolint:gosec // a test
+				r := rand.New(rand.NewPCG(uint64(worker), uint64(round)))
 				for range rounds / 8 {
 					abuse(r, dial(lazywebsocket.Dialer{EnableCompression: r.IntN(2) == 0}))
 				}
@@ -226,7 +226,7 @@ func heap() int64 {
 		runtime.GC()
 	}
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc) //nolint:gosec // some MiB
+	return int64(m.HeapAlloc)
 }
 
 // A message byte by byte, with a wait behind each, comes whole.

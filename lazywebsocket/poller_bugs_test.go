@@ -217,7 +217,7 @@ func inChild(t *testing.T) bool {
 	if os.Getenv("LAZYWEBSOCKET_CHILD") != "" {
 		return true
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.timeout=20s") //nolint:gosec // ourselves
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.timeout=20s")
 	cmd.Env = append(os.Environ(), "LAZYWEBSOCKET_CHILD=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%.600s", err, out)

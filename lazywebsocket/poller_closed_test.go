@@ -172,7 +172,7 @@ func say(text string) func(*testing.T, *driven, *wstest.Peer) {
 // What only the peer has ended can still be written to.
 func TestPollerWritesInServeClosed(t *testing.T) {
 	everyPoller(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
-		must(t, conn.poller.Serve(conn.Conn, handlerFuncs{closed: func(c *lazywebsocket.Conn, err error) {
+		must(t, conn.poller.Serve(conn.Conn, handlerFuncs{closed: func(c *lazywebsocket.Conn, _ error) {
 			if err := c.WriteMessage(lazywebsocket.TextMessage, []byte("last")); err != nil {
 				t.Errorf("write: %v", err)
 			}
