@@ -185,17 +185,17 @@ func (b *Budget) beyond() bool {
 // relieve ends the slowest connections until the budget holds.
 func (b *Budget) relieve() {
 	for b.beyond() {
-		c := b.slowest()
-		if c == nil {
+		e := b.slowest()
+		if e == nil {
 			return
 		}
-		c.endSlow(&BudgetError{"QueuedBytes", limit(b.QueuedBytes, defaultQueuedBudget)})
+		e.endSlow(&BudgetError{"QueuedBytes", limit(b.QueuedBytes, defaultQueuedBudget)})
 	}
 }
 
 // slowest takes the connection out of the list that has been behind for longest;
 // nil if none has for long.
-func (b *Budget) slowest() *Conn {
+func (b *Budget) slowest() *behind {
 	b.mu.Lock()
 	e := b.oldest
 	b.mu.Unlock()
@@ -203,13 +203,18 @@ func (b *Budget) slowest() *Conn {
 		return nil
 	}
 	b.remove(e)
-	return e.c
+	return e
 }
 
-// endSlow ends a connection that is behind.
-func (c *Conn) endSlow(fate error) {
+// endSlow ends a connection, unless it has caught up meanwhile.
+func (e *behind) endSlow(fate error) {
+	c := e.c
 	c.w.gate.mu.Lock()
 	q := c.w.queue.Load()
+	if q.behind != e {
+		c.w.gate.mu.Unlock()
+		return
+	}
 	if q.fate == nil {
 		q.fate = fate
 	}
@@ -292,9 +297,12 @@ func (b *Budget) releaseAddress(a netip.Addr) {
 	}
 }
 
-// releaseAddress is called once, at the connection's end.
+// releaseAddress counts the connection no more: it is closed. Later calls do
+// nothing.
 func (c *Conn) releaseAddress() {
-	c.budget().releaseAddress(c.bounds().address)
+	if b := c.bounds(); b.address.IsValid() && !c.rare.Load().released.Swap(true) {
+		c.budget().releaseAddress(b.address)
+	}
 }
 
 // overBudget is the fault of a request for which there is no room now.

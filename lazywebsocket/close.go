@@ -271,7 +271,10 @@ func (c *Conn) awaitClose(src io.Reader, intact bool) bool {
 
 // closeNow closes the connection beneath without waiting: TLS would try to say a
 // goodbye of its own for up to five seconds on a socket that nobody reads.
-func (c *Conn) closeNow() error { return hangUp(c.deadlines.conn()) }
+func (c *Conn) closeNow() error {
+	defer c.releaseAddress()
+	return hangUp(c.deadlines.conn())
+}
 
 // overTLS reports whether the connection beneath is a *tls.Conn, which cannot be
 // written to after a write that ran out of time, even if nothing has left.

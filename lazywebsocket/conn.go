@@ -66,6 +66,7 @@ type rare struct {
 	subprotocol string
 	buffers     writeBuffers             // as the application wants them
 	bounds      *bounds                  // nil: the defaults
+	released    atomic.Bool              // the address in bounds is counted no more
 	handlers    atomic.Pointer[handlers] // nil: the default behaviour for every control frame
 	keepalive   *keepalive               // nil: off
 	stream      stream                   // of NextWriter

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +23,7 @@ type gate struct {
 	owed   bool // and has something to do before it leaves: see tryEnterOrOwe
 	stream bool // a message in fragments is open: no other may begin
 	queued bool // the queue has messages, or some that are about to leave
+	closes bool // the application's Close frame is on its way: nothing can be queued behind it
 	first  *waiter
 	last   *waiter
 }
@@ -198,6 +200,14 @@ func (g *gate) unlink(prev, w *waiter) {
 	}
 }
 
+// setCloses says whether a Close frame is on its way. Only who is inside may call
+// it.
+func (g *gate) setCloses(on bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closes = on
+}
+
 // setStream says whether a message in fragments is open. Only who is inside may
 // call it.
 func (g *gate) setStream(open bool) {
@@ -261,10 +271,10 @@ func (g *gate) handOver() {
 // none that has less time than his deadline leaves, and none at all while others
 // wait in the queue, which one of them may have published before. The caller tells
 // each of them by tell.
-func (g *gate) takeAlong(q *queue, room int, deadline time.Time) (company *waiter) {
+func (g *gate) takeAlong(queue *atomic.Pointer[queue], room int, deadline time.Time) (company *waiter) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if q != nil && q.ring.n > 0 {
+	if q := queue.Load(); q != nil && q.ring.n > 0 {
 		return nil
 	}
 	next := &company

@@ -124,7 +124,7 @@ func (g *Group) Broadcast(pm *PreparedMessage) error {
 	for i := 0; i < len(g.members); {
 		c := g.members[i]
 		p := c.push(c.w.queue.Load(), pm, true)
-		if p.err != nil {
+		if p.err != nil && !p.lives {
 			g.dropLocked(c) // its end comes by here again, and finds nothing
 		} else {
 			i++

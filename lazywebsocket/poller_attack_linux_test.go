@@ -187,8 +187,10 @@ func TestPollerMemoryOfPartialMessages(t *testing.T) {
 				must(t, err)
 			}
 			awaitDrained(t, p, peers)
-			after := heap()
-			n := (after - before) / int64(conns)
+			n := (heap() - before) / int64(conns)
+			for end := time.Now().Add(5 * time.Second); n > most && time.Now().Before(end); {
+				n = (heap() - before) / int64(conns) // some may be read still
+			}
 			t.Logf("%d bytes for each", n)
 			if n > most {
 				t.Errorf("%d bytes for each of %d partial messages", n, conns)

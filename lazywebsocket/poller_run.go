@@ -260,7 +260,8 @@ func (s *served) begin() error {
 // open makes room for a message, whose first frame has length bytes.
 func (s *served) open(length int64) {
 	s.number = s.c.r.message
-	s.mem, s.n = borrow(int(min(length, maxBuffer))), 0
+	here := max(len(s.c.r.buf.unread()), 1<<minBufferShift) // what a header announces costs nothing
+	s.mem, s.n = borrow(int(min(length, int64(here)))), 0
 }
 
 // collect takes a step towards the end of the open message.

@@ -104,6 +104,7 @@ func TestPollerOverSockets(t *testing.T) {
 					t.Errorf("closed with %v", err)
 				}
 			}
+			must(t, poller.Close()) // waits until all are out of the numbers
 			if got := poller.Stats(); got != (lazywebsocket.PollerStats{}) {
 				t.Errorf("stats in the end: %+v", got)
 			}

@@ -58,6 +58,7 @@ type pushed struct {
 	listed  bool            // it was, and the caller puts the connection into his list
 	ends    bool            // the connection is to be ended for its slowness
 	beyond  bool            // the budget of queued bytes is used up
+	lives   bool            // it was not queued behind a Close frame that may still fail to leave
 }
 
 // push puts a message into the queue. If nobody is inside the gate who would send
@@ -68,6 +69,7 @@ func (c *Conn) push(q *queue, pm *PreparedMessage, group bool) (p pushed) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if p.err = c.publishable(q); p.err != nil {
+		p.lives = g.closes && !c.w.closeSent.Load()
 		return p
 	}
 	for q.full(len(pm.frame)) {
@@ -102,7 +104,7 @@ func (c *Conn) publishable(q *queue) error {
 	if q.fate != nil {
 		return publishError(q.fate)
 	}
-	if q.ended {
+	if q.ended || c.w.gate.closes {
 		return ErrCloseSent
 	}
 	return c.writable()

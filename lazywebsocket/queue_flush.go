@@ -252,7 +252,6 @@ func (c *Conn) endStream() {
 // closeQueue ends the queue with the connection, and what it counts for in the
 // budget.
 func (c *Conn) closeQueue() {
-	c.releaseAddress()
 	if f := c.r.inflate; f != nil {
 		f.discharge(c.budget())
 	}

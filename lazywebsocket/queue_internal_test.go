@@ -2,6 +2,7 @@ package lazywebsocket
 
 import (
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
@@ -113,7 +114,9 @@ func TestTakeAlong(t *testing.T) {
 			q.add(pm)
 		}
 		n := 0
-		company := g.takeAlong(q, 1500, tc.deadline)
+		var held atomic.Pointer[queue]
+		held.Store(q)
+		company := g.takeAlong(&held, 1500, tc.deadline)
 		for w := company; w != nil; w = w.next {
 			if w != &tc.line[n] || !w.taken {
 				t.Errorf("%s: number %d is another", name, n)

@@ -50,7 +50,7 @@ func (c *Conn) writeTogether(f *frame) error {
 		return err
 	}
 	room := maxBuffer - len(c.w.hold.bytes()) - f.size() - learnCost
-	company := c.w.gate.takeAlong(c.w.queue.Load(), room, f.deadline)
+	company := c.w.gate.takeAlong(&c.w.queue, room, f.deadline)
 	if company == nil {
 		return c.writeWhole(noContext, f)
 	}

@@ -55,21 +55,31 @@ func (c *Conn) writeControl(e entrant, messageType int, data []byte) error {
 		return err
 	}
 	defer c.leaveWrite()
-	if messageType == CloseMessage {
-		if err := c.sendAhead(e.ctx, e.deadline); err != nil {
-			return err
-		}
-		c.w.closeSent.Store(true)
-		c.w.gate.setStream(false) // no message can follow: who waits for one hears of it
-	}
 	f := frame{op: wsproto.Opcode(messageType), fin: true, payload: data, deadline: e.deadline} //nolint:gosec // 8 to 10
+	if messageType == CloseMessage {
+		return c.writeClose(e, &f)
+	}
 	// Sent at once, but for a handler's reply: of a flood of pings each would cost
 	// a write.
-	f.now = messageType == CloseMessage || !c.r.handling.Load()
-	err := c.writeFrameContext(e.ctx, &f)
-	if err != nil && messageType == CloseMessage && c.w.failure.Load() == nil {
-		c.w.closeSent.Store(false) // what is held could not leave, and neither did this
+	f.now = !c.r.handling.Load()
+	return c.writeFrameContext(e.ctx, &f)
+}
+
+// writeClose writes a Close frame behind what is queued. If time runs out before
+// any of it has left the connection is as it was. Inside the gate.
+func (c *Conn) writeClose(e entrant, f *frame) error {
+	c.w.gate.setCloses(true)
+	err := c.sendAhead(e.ctx, e.deadline)
+	if err == nil {
+		f.now = true
+		err = c.writeFrameContext(e.ctx, f)
 	}
+	if err != nil && c.w.failure.Load() == nil {
+		c.w.gate.setCloses(false)
+		return err
+	}
+	c.w.closeSent.Store(true)
+	c.w.gate.setStream(false) // no message can follow: who waits for one hears of it
 	return err
 }
 
