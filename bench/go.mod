@@ -1,12 +1,13 @@
 module golazy.dev/bench
 
-go 1.26
+go 1.26.0
 
 replace golazy.dev => ..
 
 require (
 	github.com/coder/websocket v1.8.15
 	github.com/gobwas/ws v1.5.0
+	github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50
 	github.com/gorilla/websocket v1.5.3
 	github.com/klauspost/compress v1.20.3
 	github.com/lesismal/nbio v1.6.8

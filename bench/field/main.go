@@ -2,6 +2,8 @@
 // echoes, broadcasts, handshakes and idle connections.
 //
 //	go run ./field [-runs 10] [-idle 3] [-quick] [-only scenarios] [-servers names] [-raw file] [-out file]
+//	go run ./field -runs 0 -idle 0 -syscalls
+//	go run ./field -profiles field/PROFILES.md
 //	go run ./field -draw results.svg [-raw field/results.txt]
 //
 // Every run starts a server in a process of its own, on one core, and the load
@@ -52,6 +54,8 @@ func command(args []string) error {
 		return c.drawRaw()
 	case c.again:
 		return c.reportRaw()
+	case c.profiles != "":
+		return c.profileAll()
 	case c.profile != "" || c.strace != "":
 		return c.inspect()
 	}
@@ -92,6 +96,8 @@ type config struct {
 	again          bool
 	profile        string
 	strace         string
+	calls          bool
+	profiles       string
 	build          bool
 }
 
@@ -109,6 +115,8 @@ func parse(args []string) (c config, err error) {
 	flags.BoolVar(&c.again, "report", false, "measure nothing, print the tables of -raw (field/results.txt)")
 	flags.StringVar(&c.profile, "profile", "", "write CPU profiles of the servers into this `directory`, one run each, and print no table")
 	flags.StringVar(&c.strace, "strace", "", "write counts of system calls by strace into this `directory`, one run each, and print no table")
+	flags.BoolVar(&c.calls, "syscalls", false, "count system calls by perf, in a short round after the others")
+	flags.StringVar(&c.profiles, "profiles", "", "measure where the CPU of our servers goes, and write it to this Markdown `file`")
 	flags.BoolVar(&c.build, "build-uwebsockets", false, "measure nothing, build the C++ server with cargo, gcc and g++")
 	quick := flags.Bool("quick", false, "two short rounds and one of 1000 idle connections, unless other flags say more")
 	only := flags.String("only", "", "run the scenarios that match this `regexp`")

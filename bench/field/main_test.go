@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"golazy.dev/bench/field/load"
 	"golazy.dev/bench/field/scenario"
+	"golazy.dev/bench/field/servers"
 )
 
 // The test binary is the program too, because the benchmark starts itself.
@@ -123,7 +125,7 @@ func read(t *testing.T, file string) string {
 
 // What fails ends the program with an error, and the others are measured.
 func TestRunFails(t *testing.T) {
-	if _, err := measure("nobody", scenario.All()[0], nil, ""); err == nil {
+	if _, err := measure("nobody", scenario.All()[0], options{}); err == nil {
 		t.Error("a server that does not exist was measured")
 	}
 	if err := command([]string{"-only", "^idle$", "-conns", "100000000"}); err == nil {
@@ -131,5 +133,55 @@ func TestRunFails(t *testing.T) {
 	}
 	if err := command([]string{"-report", "-raw", filepath.Join(t.TempDir(), "none")}); err == nil {
 		t.Error("a file that does not exist was reported")
+	}
+}
+
+// The chart's servers exist.
+func TestFigure(t *testing.T) {
+	f := figure()
+	shown := append([]string{f.Base}, f.Best...)
+	for _, b := range append(f.Before, f.After...) {
+		shown = append(shown, b.Server)
+	}
+	for _, name := range append(shown, profiled()...) {
+		if _, err := servers.Find(name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A short profile of one server.
+func TestProfiles(t *testing.T) {
+	if err := load.CanCount(); err != nil {
+		t.Skip(err)
+	}
+	out := filepath.Join(t.TempDir(), "out.md")
+	err := command([]string{"-profiles", out, "-scale", "0.01", "-only", "^(echo-20B-x1|idle)$", "-servers", "^lazywebsocket$"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := read(t, out)
+	for _, want := range []string{"\n### echo 20 B, 1 in flight", "\n| system calls | ", "| system calls per message | ", "sendto 1.00"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
+	if strings.Contains(text, "memory per") {
+		t.Errorf("what is idle has a profile in %s", text)
+	}
+}
+
+// System calls are counted after the rounds.
+func TestCounts(t *testing.T) {
+	if err := load.CanCount(); err != nil {
+		t.Skip(err)
+	}
+	raw := filepath.Join(t.TempDir(), "raw.txt")
+	err := command([]string{
+		"-runs", "0", "-idle", "0", "-syscalls", "-scale", "0.01", "-raw", raw, "-out", raw + ".md",
+		"-only", "^echo-20B-x1$", "-servers", "^lazywebsocket$",
+	})
+	if lines := read(t, raw); err != nil || !strings.Contains(lines, "server=lazywebsocket 1 ") || !strings.Contains(lines, " 1 sys-sendto/msg") {
+		t.Errorf("%v in\n%s", err, lines)
 	}
 }

@@ -67,5 +67,20 @@ func (c config) drawRaw() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(c.draw, []byte(report.Draw(data, c.names(), servers.Baseline)), 0o600)
+	return os.WriteFile(c.draw, []byte(report.Draw(data, c.names(), figure())), 0o600)
+}
+
+// figure has few servers: gorilla's, the best of the other Go libraries, the C++
+// server and ours.
+func figure() report.Figure {
+	return report.Figure{
+		Base:   servers.Baseline,
+		Before: []report.Bar{{Server: servers.Baseline, Label: "gorilla"}},
+		Best:   []string{"gorilla-best", "coder", "gobwas", "gws", "nbio", "nbio-inline"},
+		After: []report.Bar{
+			{Server: "uwebsockets", Label: "uWebSockets (C++)", Class: "other"},
+			{Server: "lazywebsocket", Label: "lazywebsocket", Class: "own"},
+			{Server: "lazywebsocket-inline", Label: "lazywebsocket, inline", Class: "own"},
+		},
+	}
 }

@@ -34,10 +34,23 @@ func (c config) run() error {
 	if err := c.enoughFiles(); err != nil {
 		return err
 	}
+	if c.calls {
+		if err := load.CanCount(); err != nil {
+			return err
+		}
+	}
 	raw := report.Header(machine())
 	var failed error
-	for round := range max(c.runs, c.idleRuns) {
-		lines, err := c.round(round)
+	rounds := max(c.runs, c.idleRuns)
+	for round := range rounds + 1 {
+		var lines string
+		var err error
+		switch {
+		case round < rounds:
+			lines, err = c.round(round)
+		case c.calls:
+			lines, err = c.counts()
+		}
 		raw += lines
 		failed = errors.Join(failed, err)
 		if c.raw == "" {
@@ -76,7 +89,7 @@ func (c config) round(round int) (lines string, failed error) {
 			if lacks(server, s) != "" {
 				continue
 			}
-			result, err := measure(server.Name, s, nil, "")
+			result, err := measure(server.Name, s, options{})
 			if err != nil {
 				err = fmt.Errorf("%s, %s: %w", s.Name, server.Name, err)
 				fmt.Fprintln(os.Stderr, err)
@@ -111,15 +124,14 @@ func (c config) inspect() error {
 				continue
 			}
 			name := s.Name + "." + server.Name
-			var before []string
-			var profile string
+			var o options
 			if c.profile != "" && s.Kind != scenario.Idle {
-				profile = filepath.Join(c.profile, name+".pprof")
+				o.profile = filepath.Join(c.profile, name+".pprof")
 			}
 			if c.strace != "" {
-				before = []string{"strace", "-f", "-c", "-qq", "-o", filepath.Join(c.strace, name+".strace")}
+				o.before = []string{"strace", "-f", "-c", "-qq", "-o", filepath.Join(c.strace, name+".strace")}
 			}
-			result, err := measure(server.Name, s, before, profile)
+			result, err := measure(server.Name, s, o)
 			if err != nil {
 				failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err))
 				continue
@@ -130,13 +142,20 @@ func (c config) inspect() error {
 	return failed
 }
 
-// measure starts a server, behind another command if there is one, and a load.
-func measure(name string, s scenario.Scenario, before []string, profile string) (load.Result, error) {
+// options are how a run is watched.
+type options struct {
+	before  []string // a command that runs the server
+	profile string   // a file for the CPU profile
+	calls   bool     // count system calls
+}
+
+// measure starts a server and a load.
+func measure(name string, s scenario.Scenario, o options) (load.Result, error) {
 	args := []string{"serve", name}
 	if s.TLS {
 		args = append(args, "tls")
 	}
-	server, err := pinned(serverCore, before, args...)
+	server, err := pinned(serverCore, o.before, args...)
 	if err != nil {
 		return load.Result{}, err
 	}
@@ -155,15 +174,15 @@ func measure(name string, s scenario.Scenario, before []string, profile string) 
 	var result load.Result
 	err = json.NewDecoder(out).Decode(&ready)
 	if err == nil {
-		result, err = apply(ready, s, profile)
+		result, err = apply(ready, s, o)
 	}
 	_ = in.Close() // which ends the server
 	return result, errors.Join(err, server.Wait())
 }
 
 // apply runs a load on a server.
-func apply(ready servers.Ready, s scenario.Scenario, profile string) (r load.Result, err error) {
-	t := load.Task{Scenario: s, PID: ready.PID, Control: ready.Control, Profile: profile}
+func apply(ready servers.Ready, s scenario.Scenario, o options) (r load.Result, err error) {
+	t := load.Task{Scenario: s, PID: ready.PID, Control: ready.Control, Profile: o.profile, Calls: o.calls}
 	if t.Addr, err = netip.ParseAddrPort(ready.Addr); err != nil {
 		return r, err
 	}

@@ -30,7 +30,10 @@ func connect(addr netip.AddrPort, i int) (fd int, err error) {
 		unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, byte(1 + i%sources)}}), //nolint:gosec // 1 to 8
 	)
 	if err == nil {
-		err = unix.Connect(fd, &unix.SockaddrInet4{Addr: addr.Addr().As4(), Port: int(addr.Port())})
+		to := &unix.SockaddrInet4{Addr: addr.Addr().As4(), Port: int(addr.Port())}
+		for err = unix.EINTR; errors.Is(err, unix.EINTR); { // by the runtime's signals; Linux then waits on
+			err = unix.Connect(fd, to)
+		}
 	}
 	if err != nil {
 		_ = unix.Close(fd)

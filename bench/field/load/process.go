@@ -14,9 +14,8 @@ import (
 // spent is what a process has used since it began. It is read from outside, so
 // that the server pays nothing for it.
 type spent struct {
-	cpu           time.Duration // user and system time
-	user, system  time.Duration // the same in ticks of the kernel, 10 ms
-	reads, writes int           // calls of read and write; not recv and send
+	cpu          time.Duration // user and system time
+	user, system time.Duration // the same in ticks of the kernel, 10 ms
 }
 
 // cpuClock is the clock of a process's CPU time, clock_getcpuclockid(3).
@@ -43,27 +42,7 @@ func spentBy(pid int) (spent, error) {
 	user, err1 := strconv.Atoi(fields[11])
 	system, err2 := strconv.Atoi(fields[12])
 	s.user, s.system = time.Duration(user)*tick, time.Duration(system)*tick
-	s.reads, s.writes = calls(pid)
 	return s, errors.Join(err1, err2)
-}
-
-// calls returns zero where the kernel does not count them.
-func calls(pid int) (reads, writes int) {
-	io, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/io")
-	if err != nil {
-		return 0, 0
-	}
-	for line := range strings.Lines(string(io)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		n, _ := strconv.Atoi(value) // zero then
-		switch name {
-		case "syscr":
-			reads = n
-		case "syscw":
-			writes = n
-		}
-	}
-	return reads, writes
 }
 
 // resident is a process's resident memory in bytes.

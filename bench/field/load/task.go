@@ -18,15 +18,16 @@ type Task struct {
 	PID      int    // the server's
 	Control  string // its address for questions; empty if it has none
 	Profile  string // a file for the server's CPU profile; empty: none
+	Calls    bool   // count the server's system calls, which slows it
 }
 
 // Result is what a load has measured. What a run does not measure is zero.
 type Result struct {
-	Messages      int // or deliveries, or handshakes
-	Elapsed       time.Duration
-	CPU           time.Duration // of the server's process
-	User, System  time.Duration
-	Reads, Writes int // system calls of these names
+	Messages     int // or deliveries, or handshakes
+	Elapsed      time.Duration
+	CPU          time.Duration // of the server's process
+	User, System time.Duration
+	Calls        map[string]int // system calls by name; nil: not counted
 
 	P50, P99, P999 time.Duration
 
@@ -52,12 +53,23 @@ func Run(t Task) (Result, error) {
 	return Result{}, fmt.Errorf("load: no kind %q", t.Scenario.Kind)
 }
 
+// settle is longer than two of the kernel's ticks. The CPU clock of another
+// process has what its threads have used until their last tick or the last time
+// that they waited, so that a server which has only just answered would seem to
+// have used less.
+const settle = 20 * time.Millisecond
+
 // measure measures what the server spends while work is done.
 func (t Task) measure(work func() error, total *score) (Result, error) {
 	stop, err := t.profile()
 	if err != nil {
 		return Result{}, err
 	}
+	counted, err := t.count()
+	if err != nil {
+		return Result{}, err
+	}
+	time.Sleep(settle)
 	before, err := spentBy(t.PID)
 	if err != nil {
 		return Result{}, err
@@ -67,15 +79,20 @@ func (t Task) measure(work func() error, total *score) (Result, error) {
 		return Result{}, err
 	}
 	elapsed := time.Since(begin)
+	time.Sleep(settle)
 	after, err := spentBy(t.PID)
+	if err != nil {
+		return Result{}, err
+	}
+	calls, err := counted()
 	if err != nil {
 		return Result{}, err
 	}
 	return Result{
 		Messages: total.messages, Elapsed: elapsed,
 		CPU: after.cpu - before.cpu, User: after.user - before.user, System: after.system - before.system,
-		Reads: after.reads - before.reads, Writes: after.writes - before.writes,
-		P50: total.latency.quantile(0.5), P99: total.latency.quantile(0.99), P999: total.latency.quantile(0.999),
+		Calls: calls,
+		P50:   total.latency.quantile(0.5), P99: total.latency.quantile(0.99), P999: total.latency.quantile(0.999),
 	}, stop()
 }
 

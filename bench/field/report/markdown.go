@@ -82,8 +82,8 @@ func overview(d Data, n Names, base string) string {
 // detail has everything of a scenario.
 func detail(d Data, scenario string, n Names, base string) string {
 	var b strings.Builder
-	b.WriteString("| server | CPU | of rounds | us per message | user | system | messages/s | busy | p50 | p99 | p99.9 | reads | writes |\n" +
-		"|---|" + strings.Repeat("--:|", 12) + "\n")
+	b.WriteString("| server | CPU | of rounds | us per message | user | system | messages/s | busy | p50 | p99 | p99.9 | system calls |\n" +
+		"|---|" + strings.Repeat("--:|", 10) + "---|\n")
 	for _, s := range n.Servers {
 		m := func(unit string) float64 { return d.Median(scenario, s.Name, unit) }
 		if math.IsNaN(m(CPU)) {
@@ -91,9 +91,9 @@ func detail(d Data, scenario string, n Names, base string) string {
 		}
 		mid, least, most := d.Ratio(scenario, s.Name, base, CPU)
 		user, system := d.Split(scenario, s.Name)
-		fmt.Fprintf(&b, "| %s | %s | %s to %s | %s | %s | %s | %.0f | %.0f %% | %s | %s | %s | %s | %s |\n",
+		fmt.Fprintf(&b, "| %s | %s | %s to %s | %s | %s | %s | %.0f | %.0f %% | %s | %s | %s | %s |\n",
 			s.Name, ratio(mid), ratio(least), ratio(most), micros(m(CPU)), micros(user), micros(system), m(Rate), m(CPU)*m(Rate)/1e7,
-			duration(m(P50)), duration(m(P99)), duration(m(P999)), some(m(Reads)), some(m(Writes)))
+			duration(m(P50)), duration(m(P99)), duration(m(P999)), d.calls(scenario, s.Name))
 	}
 	return b.String()
 }

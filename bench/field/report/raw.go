@@ -21,8 +21,7 @@ const (
 	P50      = "p50-ns"
 	P99      = "p99-ns"
 	P999     = "p99.9-ns"
-	Reads    = "reads/msg"
-	Writes   = "writes/msg"
+	Calls    = "syscalls/msg"
 	Resident = "resident-B/conn"
 	Heap     = "heap-B/conn"
 	Stack    = "stack-B/conn"
@@ -61,6 +60,9 @@ func values(r load.Result) []value {
 		return []value{{Resident, round(r.RSS)}, {Heap, round(r.Heap)}, {Stack, round(r.Stack)}, {Conns, float64(r.Conns)}}
 	}
 	n := float64(max(r.Messages, 1))
+	if r.Calls != nil { // counting has slowed all else
+		return calls(r.Calls, n)
+	}
 	each := func(d time.Duration) float64 { return round(float64(d) / n) }
 	return []value{
 		{CPU, each(r.CPU)},
@@ -70,8 +72,6 @@ func values(r load.Result) []value {
 		{P50, float64(r.P50)},
 		{P99, float64(r.P99)},
 		{P999, float64(r.P999)},
-		{Reads, round(float64(r.Reads) / n)},
-		{Writes, round(float64(r.Writes) / n)},
 	}
 }
 
@@ -88,9 +88,12 @@ func Short(scenario, server string, r load.Result) string {
 			scenario, server, r.RSS/1024, r.Heap/1024, r.Stack/1024, r.Conns)
 	}
 	n := float64(max(r.Messages, 1))
-	return fmt.Sprintf("%-18s %-22s %8.3f us/message, %.2f s of %.2f, p99 %v, %.2f reads, %.2f writes\n",
+	if r.Calls != nil {
+		return fmt.Sprintf("%-18s %-22s %s system calls per message\n", scenario, server, PerMessage(r))
+	}
+	return fmt.Sprintf("%-18s %-22s %8.3f us/message, %.2f s of %.2f, p99 %v\n",
 		scenario, server, float64(r.CPU.Nanoseconds())/n/1000, r.CPU.Seconds(), r.Elapsed.Seconds(),
-		r.P99.Round(time.Microsecond), float64(r.Reads)/n, float64(r.Writes)/n)
+		r.P99.Round(time.Microsecond))
 }
 
 // Data are single runs.

@@ -35,10 +35,14 @@ func runs() string {
 			raw += Line("echo", server, load.Result{
 				Messages: 10, Elapsed: time.Second, CPU: 10 * cpu[i],
 				User: 10 * time.Millisecond, System: 30 * time.Millisecond,
-				P50: time.Millisecond, P99: 2 * time.Millisecond, P999: 3 * time.Millisecond, Reads: 20, Writes: 5,
+				P50: time.Millisecond, P99: 2 * time.Millisecond, P999: 3 * time.Millisecond,
 			})
 		}
 	}
+	raw += Line("echo", "b", load.Result{
+		Messages: 1000, CPU: time.Hour, // of a server that is slowed
+		Calls: map[string]int{"read": 5, "recvfrom": 1000, "sendto": 1500, "futex": 1},
+	})
 	raw += Line("idle", "a", load.Result{Conns: 100, RSS: 4096, Heap: 2048, Stack: 1024})
 	return raw + Line("idle", "b", load.Result{Conns: 100, RSS: 1024})
 }
@@ -65,7 +69,7 @@ func TestParse(t *testing.T) {
 	}
 	first := d.Runs[Key{"echo", "a"}][0]
 	for unit, want := range map[string]float64{
-		CPU: 1000, User: 1e6, System: 3e6, Rate: 10, P50: 1e6, P99: 2e6, P999: 3e6, Reads: 2, Writes: 0.5,
+		CPU: 1000, User: 1e6, System: 3e6, Rate: 10, P50: 1e6, P99: 2e6, P999: 3e6,
 	} {
 		if first[unit] != want {
 			t.Errorf("%s is %v, not %v", unit, first[unit], want)
@@ -111,7 +115,8 @@ func TestMarkdown(t *testing.T) {
 		"| scenario | a | b |\n",
 		"| an <echo> | 1.00 | 0.40 |\n",
 		"| memory | 1.00 | 0.25 |\n",
-		"| b | 0.40 | 0.25 to 0.50 | 0.800 | 0.200 | 0.600 | 10 | 0 % | 1ms | 2ms | 3ms | 2.00 | 0.50 |\n",
+		"| b | 0.40 | 0.25 to 0.50 | 0.800 | 0.200 | 0.600 | 10 | 0 % | 1ms | 2ms | 3ms | 2.51 (sendto 1.50, recvfrom 1.00, read 0.005) |\n",
+		" | 1ms | 2ms | 3ms | - |\n",
 		"| a | 100 | 4.00 | 1.00 | 2.00 | 1.00 |\n",
 		"| b | 100 | 1.00 | 0.25 | - | - |\n",
 		"- `b`: the second\n",
@@ -127,9 +132,12 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
-// The chart is well-formed, and has a bar for each server of each scenario.
+// The chart is well-formed, and has a bar for each server that it shows, of those
+// that the scenario has.
 func TestDraw(t *testing.T) {
-	svg := Draw(parsed(t), names, "a")
+	svg := Draw(parsed(t), names, Figure{
+		Base: "a", Before: []Bar{{Server: "a", Label: "first"}}, Best: []string{"c", "b", "a"}, After: []Bar{{Server: "c", Label: "none", Class: "own"}},
+	})
 	decoder := xml.NewDecoder(strings.NewReader(svg))
 	bars := 0
 	for {
@@ -147,7 +155,7 @@ func TestDraw(t *testing.T) {
 	if bars != 4 {
 		t.Errorf("%d bars", bars)
 	}
-	for _, want := range []string{">0.40<", ">0.25<", "an &lt;echo&gt;", "prefers-color-scheme: dark"} {
+	for _, want := range []string{">0.40<", ">0.25<", ">first<", ">b<", "an &lt;echo&gt;", "prefers-color-scheme: dark"} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("no %q in\n%s", want, svg)
 		}

@@ -2,13 +2,9 @@ package servers
 
 import (
 	"bufio"
-	"crypto/sha1" //nolint:gosec // RFC 6455, 4.2.2 asks for it
-	"encoding/base64"
 	"encoding/binary"
 	"net"
 	"net/http"
-
-	"golazy.dev/bench/field/scenario"
 )
 
 // floor is no library: it checks nothing and keeps a goroutine and two buffers
@@ -30,20 +26,7 @@ func (f *floorServer) serve(nc net.Conn) {
 	if err != nil {
 		return
 	}
-	switch path {
-	case scenario.Echo:
-		answerReads(nc, nc)
-	case scenario.Queue:
-		q := newFloorQueue(nc)
-		defer close(q)
-		answerReads(nc, q)
-	case scenario.Room:
-		f.room.join(nc)
-		defer f.room.leave(nc)
-		answerReads(nc, nc)
-	case scenario.Publish:
-		answerReads(nc, publisher{f})
-	}
+	f.serveFrames(nc, path)
 }
 
 // shakeHands answers a handshake, and returns its path.
@@ -52,9 +35,7 @@ func shakeHands(nc net.Conn) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // as above
-	_, err = nc.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n"))
+	_, err = nc.Write(appendAnswer(nil, r.Header.Get("Sec-WebSocket-Key")))
 	return r.URL.Path, err
 }
 

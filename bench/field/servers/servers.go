@@ -51,6 +51,7 @@ func All() []Server {
 		nbioInline(),
 		uwebsockets(),
 		floor(),
+		floorHTTP(),
 		lazywebsocketServer(),
 		lazywebsocketHandler(),
 		lazywebsocketLoop(),
