@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 
 	"golazy.dev/lazywebsocket/internal/poll"
@@ -54,7 +55,7 @@ func (s *served) Readable() {
 	ready, direct := s.c.deadlines.nc.(readiness)
 	if !s.p.Inline || !direct {
 		// Not on the loop: reading TLS can wait for a writer of the same connection.
-		go s.run(false)
+		s.start()
 		return
 	}
 	ready.SetInline(true)
@@ -66,7 +67,7 @@ func (s *served) Readable() {
 // because the connection's end has begun.
 func (s *served) wake() {
 	if s.polled && s.claim() {
-		go s.run(false)
+		s.start()
 	}
 }
 
@@ -106,7 +107,7 @@ func (s *served) run(inline bool) {
 	for n := 1; ; n++ {
 		more := s.turn()
 		if inline && (s.reads == 0 || n >= inlineMessages) {
-			go s.run(false)
+			s.start()
 			return
 		}
 		if more {
@@ -117,6 +118,36 @@ func (s *served) run(inline bool) {
 		}
 		s.state.Store(running)
 	}
+}
+
+// runner starts a goroutine that runs a connection without the allocation that a
+// go statement with an argument takes.
+type runner struct {
+	s   *served
+	run func() // bound once
+}
+
+var runners sync.Pool
+
+func newRunner() *runner {
+	r := new(runner)
+	r.run = func() {
+		s := r.s
+		r.s = nil
+		runners.Put(r)
+		s.run(false)
+	}
+	return r
+}
+
+// start runs the connection, which the caller has claimed, on a goroutine.
+func (s *served) start() {
+	r, ok := runners.Get().(*runner)
+	if !ok {
+		r = newRunner()
+	}
+	r.s = s
+	go r.run()
 }
 
 // turn delivers one message, and returns false if none is there.

@@ -55,7 +55,7 @@ func (c *Conn) receive() error {
 	if c.src.record != nil && !c.src.record.begun && len(b.unread()) == 0 {
 		b.settle()
 		if n, err := c.deadlines.nc.Read(c.src.record.first[:]); n == 0 {
-			return networkError{noBytes(err)}
+			return broughtNothing(err)
 		}
 		c.src.record.begun = true
 		b.space()[0] = c.src.record.first[0]
@@ -70,14 +70,14 @@ func (c *Conn) receive() error {
 	if n > 0 {
 		return nil // an error that came with bytes comes again
 	}
-	return networkError{noBytes(err)}
+	return broughtNothing(err)
 }
 
 // receiveReady is receive for an event loop: it does not wait.
 func (c *Conn) receiveReady(b *readBuffer) error {
 	b.settle()
 	if !c.served.Load().mayRead() {
-		return networkError{poll.ErrWouldBlock} // it is the turn of others
+		return errNothing // it is the turn of others
 	}
 	n, err := c.tryRead(b.space())
 	b.filled(n)
@@ -85,7 +85,7 @@ func (c *Conn) receiveReady(b *readBuffer) error {
 	if n > 0 {
 		return nil // an error that came with bytes comes again
 	}
-	return networkError{noBytes(err)}
+	return broughtNothing(err)
 }
 
 // tryRead reads what is there. What stands on TLS reads through it.
@@ -104,7 +104,7 @@ func (c *Conn) receiveInto(p []byte) (int, error) {
 	read := c.deadlines.nc.Read
 	if c.inLoop() {
 		if !c.served.Load().mayRead() {
-			return 0, networkError{poll.ErrWouldBlock}
+			return 0, errNothing
 		}
 		read = c.tryRead
 	}
@@ -112,7 +112,7 @@ func (c *Conn) receiveInto(p []byte) (int, error) {
 	if n > 0 {
 		return n, nil // an error that came with bytes comes again
 	}
-	return 0, networkError{noBytes(err)}
+	return 0, broughtNothing(err)
 }
 
 // plainSocket reports whether the net.Conn is a socket that nothing wraps. Inside
@@ -150,10 +150,16 @@ func (c *Conn) tryWrite(b []byte) (int, error) {
 	return n, err
 }
 
-// noBytes is the error of a read that brought nothing.
-func noBytes(err error) error {
+// broughtNothing is the error of a read that brought nothing, as the reader sees it.
+func broughtNothing(err error) error {
 	if err == nil {
-		return io.ErrNoProgress
+		err = io.ErrNoProgress
 	}
-	return err
+	if wouldBlock(err) {
+		return errNothing
+	}
+	return networkError{err}
 }
+
+// errNothing is made once: an event loop meets it after each burst.
+var errNothing error = networkError{poll.ErrWouldBlock}
