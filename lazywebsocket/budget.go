@@ -15,7 +15,8 @@ import (
 // change once the budget is used, and a Budget must not be copied.
 type Budget struct {
 	// QueuedBytes is the most bytes that wait in the queues of connections which
-	// do not take them as fast as they come (see Conn.Publish). A prepared message
+	// do not take them as fast as they come (see Conn.Publish), or have waited for
+	// a second behind a message that somebody writes. A prepared message
 	// counts for each connection that it waits for. Beyond it, those end that have
 	// been behind for longest, and at least a second: what waits for them is
 	// dropped, and the peer is told CloseTryAgainLater if it can be reached. If
@@ -99,7 +100,8 @@ func limit(v, def int64) int64 {
 }
 
 // behind is a connection whose queue a goroutine sends, because the peer does not
-// take it at once. Its queue points to it. Guarded by the budget's mu.
+// take it at once, or whose queue waits for somebody who may be stuck. Its queue
+// points to it. Guarded by the budget's mu.
 type behind struct {
 	c          *Conn
 	since      time.Time
@@ -109,27 +111,38 @@ type behind struct {
 // fallBehind counts what waits in the budget, until catchUp. Inside the write
 // gate.
 func (c *Conn) fallBehind(q *queue) {
-	b := c.budget()
 	c.w.gate.mu.Lock()
-	if !q.ended {
-		q.behind = &behind{c: c, since: time.Now()}
-		q.charge(q.bytes + q.leaving)
-		b.append(q.behind)
-	}
+	q.patient = true
+	c.startBehind(q)
 	c.w.gate.mu.Unlock()
-	if b.beyond() {
+	if b := c.budget(); b.beyond() {
 		b.relieve()
 	}
 }
 
-// catchUp ends fallBehind.
+// startBehind is fallBehind when the gate's mu is held, for who calls relieve.
+func (c *Conn) startBehind(q *queue) {
+	if q.behind == nil && !q.ended {
+		q.behind = &behind{c: c, since: time.Now()}
+		q.charge(q.bytes + q.leaving)
+		c.budget().append(q.behind)
+	}
+}
+
+// catchUp ends fallBehind where nothing waits any more: a queue that is never empty
+// has been behind since it fell behind. What waits somebody else sends.
 func (c *Conn) catchUp(q *queue) {
 	c.w.gate.mu.Lock()
 	defer c.w.gate.mu.Unlock()
-	q.caughtUp()
+	q.patient = false
+	if q.ring.n == 0 {
+		q.caughtUp()
+	} else {
+		c.watchQueue(q)
+	}
 }
 
-// caughtUp is catchUp when the gate's mu is held.
+// caughtUp ends startBehind. The gate's mu is held.
 func (q *queue) caughtUp() {
 	if q.behind != nil {
 		q.charge(-q.bytes - q.leaving)

@@ -27,7 +27,9 @@ const (
 
 // Close ends the connection. If no Close frame was sent it sends one, with
 // CloseNormalClosure; what was written or published before arrives first, if the
-// peer takes it in time. It takes at most a quarter of a second, however stuck the
+// peer takes it in time. A message of NextWriter that was not finished stays so,
+// and if a part of it has left, what was published behind it is dropped: nothing
+// may stand in its middle (RFC 6455, 5.4). Close takes at most a quarter of a second, however stuck the
 // peer or a writer is, and leaves the rest, waiting for the peer's answer for up
 // to two seconds, to the background.
 //
@@ -185,7 +187,7 @@ func (c *Conn) sayGoodbye(code int, reason string, deadline time.Time) bool {
 	if c.w.closeSent.Load() {
 		return true
 	}
-	if c.sendAhead(noContext, deadline) != nil {
+	if c.sendLast(noContext, deadline) != nil {
 		return false // what the peer does not take it would not take the Close frame behind
 	}
 	c.w.closeSent.Store(true)

@@ -90,7 +90,8 @@ func TestCloseInVainOfAMember(t *testing.T) {
 // What Publish has accepted arrives before the Close frame, whoever says goodbye.
 func TestPublishedBeforeTheCloseFrame(t *testing.T) {
 	for i := range 400 {
-		s, c := wstest.NewPair(t, nil, nil)
+		// A full queue would drop what it has.
+		s, c := wstest.NewPair(t, &lazywebsocket.Upgrader{Queue: lazywebsocket.QueueOptions{Policy: lazywebsocket.QueueBlock}}, nil)
 		pm, err := lazywebsocket.NewPreparedMessage(lazywebsocket.TextMessage, []byte("x"))
 		must(t, err)
 		sent, got := 0, 0

@@ -22,6 +22,7 @@ type gate struct {
 	busy   bool // somebody is inside
 	owed   bool // and has something to do before it leaves: see tryEnterOrOwe
 	stream bool // a message in fragments is open: no other may begin
+	torn   bool // and a part of it has left; only who is inside uses it
 	queued bool // the queue has messages, or some that are about to leave
 	closes bool // the application's Close frame is on its way: nothing can be queued behind it
 	first  *waiter

@@ -176,14 +176,23 @@ func (c *Conn) writeKept(k *kept) error {
 		if k.direct = k.direct[n:]; err != nil {
 			return err
 		}
+		c.renewPatience()
 	}
 	b := c.w.hold.bytes()
 	if len(b) == 0 {
 		return nil
 	}
-	n, err := c.writeOut(b)
+	n, err := c.writeLarge(b)
 	k.start += n
 	return err
+}
+
+// renewPatience gives the peer all the time again to take something, if it is a
+// queue that is sent by flushQueue. Inside the write gate.
+func (c *Conn) renewPatience() {
+	if q := c.w.queue.Load(); q != nil && q.patient {
+		c.deadlines.armWrite(earliest(c.w.hold.kept.deadline, q.deadline()))
+	}
 }
 
 // drop forgets what is held: it has left, or nothing can leave any more.

@@ -115,6 +115,9 @@ func (c *Conn) readInflated(p []byte) (int, error) {
 	} else if !f.charge(c.budget(), n) {
 		n, err = 0, &BudgetError{"InflatedBytes", limit(c.budget().InflatedBytes, defaultInflatedBudget)}
 	}
+	if c.deadlines.ended() {
+		f.discharge(c.budget()) // nobody would later: closeQueue may have been here
+	}
 	switch {
 	case err == nil:
 		return n, nil

@@ -14,8 +14,10 @@ import (
 // Messages of Publish, WriteMessage and NextWriter leave in the order of the
 // calls of one goroutine. While the writer of a NextWriter is open, what is
 // queued waits. Close sends what is queued before the Close frame, if that takes
-// no longer than Close may; Flush waits until it has left. The write deadline is
-// not that of queued messages: see QueueOptions.Patience.
+// no longer than Close may; Flush waits until it has left. Behind a message of
+// NextWriter of which a part has left and that is never finished nothing can
+// leave: a Close frame drops what is queued there. The write deadline is not that
+// of queued messages: see QueueOptions.Patience.
 //
 // The errors are those of WriteMessage, and ErrQueueFull and *BudgetError where
 // the queue's policy, or the process's budget, has ended the connection. Nil
@@ -91,6 +93,7 @@ func (c *Conn) push(q *queue, pm *PreparedMessage, group bool) (p pushed) {
 	p.beyond = q.behind != nil && c.budget().beyond()
 	switch {
 	case g.busy || g.stream:
+		c.watchQueue(q)
 	case !group:
 		g.busy, p.entered = true, true
 	case !q.scheduled:

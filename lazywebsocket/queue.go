@@ -22,9 +22,11 @@ type QueueOptions struct {
 	// Policy says what happens to a message that does not fit.
 	Policy QueuePolicy
 
-	// Patience is how long the peer may take nothing of what is queued, before the
-	// connection ends. Over TLS, 64 KiB must leave in that time. If zero, 30 s. If
-	// negative, no limit.
+	// Patience is how long the peer may take nothing while something is queued,
+	// before the connection ends: of the queue, or of a message that is being
+	// written in front of it, whatever deadline that has. It may be twice as long
+	// until that is noticed. Over TLS it is seen only that 64 KiB, or what is left,
+	// have left, which they must in that time. If zero, 30 s. If negative, no limit.
 	Patience time.Duration
 }
 
@@ -77,10 +79,13 @@ type queue struct {
 	options *QueueOptions
 
 	scheduled bool          // stands in the list of a group's flusher
+	patient   bool          // who is inside the gate does nothing but send it, by flushQueue
+	last      bool          // a Close frame follows; only who is inside the gate uses it
 	ended     bool          // the connection has
 	fate      error         // why it was ended for its slowness
 	change    chan struct{} // closed when something has left; nil: nobody waits
 	behind    *behind       // counted in the budget; nil: not
+	watch     *watch        // nil: nothing waits for somebody who may be stuck
 	groups    []*Group      // that the connection is in
 }
 
@@ -106,16 +111,20 @@ func (q *queue) full(size int) bool {
 	return q.ring.n > 0 && ((most > 0 && q.bytes+size > most) || (messages > 0 && q.ring.n >= messages))
 }
 
+// patience is how long the peer may take nothing; zero: no limit.
+func (q *queue) patience() time.Duration {
+	if q.options.Patience == 0 {
+		return defaultPatience
+	}
+	return max(0, q.options.Patience)
+}
+
 // deadline is the time by which the peer must have taken something.
 func (q *queue) deadline() time.Time {
-	switch patience := q.options.Patience; {
-	case patience < 0:
-		return time.Time{}
-	case patience == 0:
-		return time.Now().Add(defaultPatience)
-	default:
+	if patience := q.patience(); patience > 0 {
 		return time.Now().Add(patience)
 	}
+	return time.Time{}
 }
 
 // add puts a message into the queue. mu is held.
@@ -145,6 +154,9 @@ func (q *queue) clear() {
 	q.moved += uint64(q.ring.n) //nolint:gosec // not negative
 	q.bytes = 0
 	q.ring.clear()
+	if !q.patient {
+		q.caughtUp()
+	}
 	q.changed()
 }
 
@@ -154,6 +166,9 @@ func (q *queue) settle() {
 		q.charge(-q.leaving)
 		q.leaving = 0
 		q.changed()
+	}
+	if q.ring.n == 0 && !q.patient {
+		q.caughtUp()
 	}
 }
 

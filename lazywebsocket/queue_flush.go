@@ -64,7 +64,7 @@ func (c *Conn) take(q *queue, batch []*PreparedMessage, to uint64) (n, bytes int
 	switch {
 	case c.w.failure.Load() != nil || c.w.closeSent.Load():
 		q.clear() // nothing can leave any more
-	case !g.stream:
+	case !g.stream || q.last:
 		room := maxBuffer - len(c.w.hold.bytes())
 		for q.ring.n > 0 && q.moved < to && n < len(batch) {
 			size := len(q.ring.slots[q.ring.head].frame)
@@ -108,9 +108,7 @@ func (c *Conn) sendAhead(ctx context.Context, deadline time.Time) error {
 	if q == nil {
 		return nil
 	}
-	c.w.gate.mu.Lock()
-	queued, to := c.w.gate.queued, q.moved+uint64(q.ring.n) //nolint:gosec // not negative
-	c.w.gate.mu.Unlock()
+	queued, to := c.queuedNow(q)
 	if !queued {
 		return nil
 	}
@@ -124,8 +122,28 @@ func (c *Conn) sendAhead(ctx context.Context, deadline time.Time) error {
 	}
 }
 
-// sendQueued sends what was queued before now, by the deadline. Inside the write
-// gate.
+// queuedNow reports whether something is queued, and the number of what comes
+// behind that.
+func (c *Conn) queuedNow(q *queue) (queued bool, to uint64) {
+	c.w.gate.mu.Lock()
+	defer c.w.gate.mu.Unlock()
+	return c.w.gate.queued, q.moved + uint64(q.ring.n) //nolint:gosec // not negative
+}
+
+// sendLast is sendAhead in front of a Close frame. What waits for a message in
+// fragments to end leaves too, if no fragment of that has left: none will. Behind
+// one that has it cannot (RFC 6455, 5.4). Inside the write gate.
+func (c *Conn) sendLast(ctx context.Context, deadline time.Time) error {
+	if q := c.w.queue.Load(); q != nil && !c.w.gate.torn {
+		q.last = true
+		defer func() { q.last = false }()
+	}
+	return c.sendAhead(ctx, deadline)
+}
+
+// sendQueued sends what was queued before now, by the deadline, and says to those
+// who wait for it that it has left: there may be nobody for long who would. Inside
+// the write gate.
 func (c *Conn) sendQueued(deadline time.Time) error {
 	q := c.w.queue.Load()
 	if q == nil {
@@ -134,7 +152,14 @@ func (c *Conn) sendQueued(deadline time.Time) error {
 	if err := c.sendAhead(noContext, deadline); err != nil {
 		return err
 	}
-	return c.sendHeld(deadline)
+	if err := c.sendHeld(deadline); err != nil {
+		return err
+	}
+	c.w.gate.mu.Lock()
+	defer c.w.gate.mu.Unlock()
+	q.settle()
+	c.w.gate.queued = q.ring.n > 0
+	return nil
 }
 
 // sendHeldUntil is sendHeld that ends when ctx does; ctx may be nil.
@@ -185,6 +210,9 @@ func (c *Conn) flushScheduled() {
 	q.scheduled = false
 	enter := !g.busy && !g.stream && g.queued
 	g.busy = g.busy || enter
+	if !enter && g.queued {
+		c.watchQueue(q)
+	}
 	g.mu.Unlock()
 	if enter {
 		c.flushEntered()
@@ -208,14 +236,17 @@ func (c *Conn) flushQueue(q *queue) {
 	}
 }
 
-// flushPatiently is flushInside that goes on as long as the peer takes something.
-// Its errors are final. Inside the write gate.
+// flushPatiently is flushInside that goes on as long as the peer takes something:
+// each write has all the patience. Its errors are final. Inside the write gate.
 func (c *Conn) flushPatiently(q *queue) error {
+	_, to := c.queuedNow(q)
 	for {
 		writes := c.w.writes.Load()
-		err := c.flushInside(q.deadline())
+		rest, err := c.flushStep(q, to)
 		failed := c.w.failure.Load() != nil
 		switch {
+		case err == nil && rest:
+			continue
 		case err == nil:
 			return nil
 		case !failed && !c.deadlines.ended() && c.w.writes.Load() != writes:
@@ -231,6 +262,17 @@ func (c *Conn) flushPatiently(q *queue) error {
 		}
 		return err
 	}
+}
+
+// flushStep sends what is held and as much of what is queued as fits beside it.
+// Inside the write gate.
+func (c *Conn) flushStep(q *queue, to uint64) (rest bool, err error) {
+	if failure := c.w.failure.Load(); failure != nil {
+		c.w.hold.drop()
+		return false, *failure
+	}
+	_, rest = c.fetch(q, to, false)
+	return rest, c.sendHeld(q.deadline())
 }
 
 // setFate notes why the connection ends, unless it is ending.
@@ -262,6 +304,7 @@ func (c *Conn) closeQueue() {
 	c.w.gate.mu.Lock()
 	q.clear()
 	q.ended = true
+	q.endWatch()
 	q.caughtUp()
 	groups := q.groups
 	q.groups = nil

@@ -320,6 +320,9 @@ func (c *Conn) writeLarge(payload []byte) (sent int, err error) {
 		return c.writeOut(payload)
 	}
 	for len(payload) > 0 && err == nil {
+		if sent > 0 {
+			c.renewPatience()
+		}
 		piece := payload[:min(len(payload), maxBuffer)]
 		payload = payload[len(piece):]
 		var n int

@@ -69,7 +69,7 @@ func (c *Conn) writeControl(e entrant, messageType int, data []byte) error {
 // any of it has left the connection is as it was. Inside the gate.
 func (c *Conn) writeClose(e entrant, f *frame) error {
 	c.w.gate.setCloses(true)
-	err := c.sendAhead(e.ctx, e.deadline)
+	err := c.sendLast(e.ctx, e.deadline)
 	if err == nil {
 		f.now = true
 		err = c.writeFrameContext(e.ctx, f)

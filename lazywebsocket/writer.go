@@ -243,6 +243,7 @@ func (w *messageWriter) frame(fin bool, p []byte) error {
 		}
 		return w.fail(err)
 	}
+	c.w.gate.torn = !fin
 	if packed != nil {
 		c.w.deflate.out.Sent(p, fin)
 	}
