@@ -588,3 +588,15 @@ func TestPollerInflatesWithinTheBudget(t *testing.T) {
 	}
 	must(t, poller.Close())
 }
+
+// An empty message is empty and not nil, in fresh memory too.
+func TestPollerEmptyMessage(t *testing.T) {
+	everyDriver(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
+		runtime.GC() // twice empties the pools
+		runtime.GC()
+		p.Text("")
+		if _, data, err := conn.ReadMessage(); data == nil || err != nil {
+			t.Errorf("%v, %v", data, err)
+		}
+	})
+}

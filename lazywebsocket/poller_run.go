@@ -355,7 +355,7 @@ func (s *served) message() (data []byte, err error) {
 	out := borrowScratch()
 	c.r.inflate.out = out
 	out.b, err = c.appendInflated(out.b, 0)
-	return out.b, err
+	return filled(out.b, err), err
 }
 
 // release gives back the memory of a message.
@@ -402,7 +402,7 @@ func (s *served) nextBlocking(out **scratch) (messageType int, data []byte, err 
 	*out = borrowScratch()
 	messageType, data, err = c.appendMessage((*out).b)
 	(*out).b = data
-	return messageType, data, err
+	return messageType, filled(data, err), err
 }
 
 // beforeBlocking is called before a wait that may be a handler's on an event loop,
