@@ -22,8 +22,10 @@ type Upgrader struct {
 	HandshakeTimeout time.Duration
 
 	// ReadBufferSize and WriteBufferSize are sizes in bytes; they do not limit
-	// the size of messages. If zero or negative, 4096. The write buffer is what
-	// NextWriter collects before it sends a fragment.
+	// the size of messages. The read buffer is borrowed while bytes are there to be
+	// read; if zero or negative, it has 65536 bytes, over TLS 16384, and on a
+	// net.Conn that is no socket 4096, which are held. The write buffer is what
+	// NextWriter collects before it sends a fragment; if zero or negative, 4096.
 	ReadBufferSize, WriteBufferSize int
 
 	// WriteBufferPool is where the buffers of NextWriter come from. If nil, the
