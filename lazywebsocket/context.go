@@ -22,8 +22,8 @@ func (c *Conn) appendMessageContext(ctx context.Context, dst []byte) (int, []byt
 		return noMessage, dst, &OpError{Op: "read", Err: err}
 	}
 	defer c.leaveRead()
-	if c.served.Load() != nil {
-		return noMessage, dst, &OpError{Op: "read", Err: errServed}
+	if err := c.notServed(); err != nil {
+		return noMessage, dst, err
 	}
 	if err := ctx.Err(); err != nil && c.r.err == nil {
 		return noMessage, dst, &OpError{Op: "read", Err: err}

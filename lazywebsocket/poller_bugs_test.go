@@ -279,9 +279,6 @@ func TestPollerServeClosedPanics(t *testing.T) {
 func TestPollerHandlerExits(t *testing.T) {
 	for _, inline := range []bool{false, true} {
 		t.Run(fmt.Sprintf("inline=%v", inline), func(t *testing.T) {
-			if testing.Short() {
-				t.Skip("known")
-			}
 			poller := &lazywebsocket.Poller{Loops: 1, Inline: inline}
 			closed := make(chan error, 2)
 			url := pollingServer(t, poller, nil, handlerFuncs{

@@ -85,8 +85,8 @@ func (c *Conn) SetReadLimit(limit int64) { c.r.limit.Store(limit) }
 func (c *Conn) AppendMessage(dst []byte) (messageType int, data []byte, err error) {
 	c.r.gate.enterAlways()
 	defer c.leaveRead()
-	if c.served.Load() != nil {
-		return noMessage, dst, &OpError{Op: "read", Err: errServed}
+	if err := c.notServed(); err != nil {
+		return noMessage, dst, err
 	}
 	if err := c.await(); err != nil {
 		return noMessage, dst, err

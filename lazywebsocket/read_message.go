@@ -15,8 +15,8 @@ import (
 func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 	c.r.gate.enterAlways()
 	defer c.leaveRead()
-	if c.served.Load() != nil {
-		return noMessage, nil, &OpError{Op: "read", Err: errServed}
+	if err := c.notServed(); err != nil {
+		return noMessage, nil, err
 	}
 	if err := c.await(); err != nil {
 		return noMessage, nil, err
@@ -58,7 +58,7 @@ func (m *messageReader) Read(p []byte) (int, error) {
 	case c.r.err != nil:
 		return 0, c.r.err
 	case c.served.Load() != nil:
-		return 0, &OpError{Op: "read", Err: errServed}
+		return 0, c.notServed()
 	case c.r.message != m.message:
 		return 0, io.ErrUnexpectedEOF
 	case len(p) == 0:

@@ -123,7 +123,7 @@ func ofFile(name string) Part {
 func files() map[Part]string {
 	return map[Part]string{
 		Turns:   "gate.go hold.go guard.go together.go queue.go queue_flush.go group.go publish.go",
-		Loop:    "poller.go poller_run.go poller_serve.go",
+		Loop:    "poller.go poller_block.go poller_message.go poller_run.go poller_serve.go",
 		Reading: "read.go read_message.go buffer.go control.go context.go inflate.go",
 		Writing: "write.go writer.go write_control.go prepared.go deflate.go",
 		shared:  "source.go socket_unix.go socket_linux.go bufpool.go deadline.go",
