@@ -33,6 +33,9 @@ func TestServers(t *testing.T) {
 	for _, server := range All() {
 		t.Run(server.Name, func(t *testing.T) {
 			if server.Unavailable != nil && server.Unavailable() != "" {
+				if os.Getenv("CI") != "" {
+					t.Fatal(server.Unavailable())
+				}
 				t.Skip(server.Unavailable())
 			}
 			for _, s := range short() {
