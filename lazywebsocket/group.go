@@ -136,11 +136,46 @@ func (g *Group) Broadcast(pm *PreparedMessage) error {
 			c.pushed(p)
 		}
 	}
+	g.startFlusher()
+	return nil
+}
+
+// Send puts messages into the outgoing queues of connections, members or not, as
+// Broadcast puts one into all: for messages that are not the same for everybody.
+// They leave each connection in the order in which the sequence has them. The
+// sequence is run under the group's lock and must call none of its methods; nil
+// messages are skipped, and connections that have ended.
+//
+// The only error is that of a message that is neither text nor binary, which
+// stops it.
+func (g *Group) Send(messages iter.Seq2[*Conn, *PreparedMessage]) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	defer g.startFlusher()
+	for c, pm := range messages {
+		if pm == nil {
+			continue
+		}
+		if !isData(pm.messageType) {
+			return publishError(errNotData)
+		}
+		p := c.push(c.openQueue(), pm, true)
+		if p.listed {
+			g.due = append(g.due, c)
+		}
+		if p.ends || p.beyond {
+			c.pushed(p)
+		}
+	}
+	return nil
+}
+
+// startFlusher makes sure that what is due is sent. mu is held.
+func (g *Group) startFlusher() {
 	if g.flushers == 0 && g.taken < len(g.due) {
 		g.flushers++
 		go g.flush()
 	}
-	return nil
 }
 
 // BroadcastMessage is Broadcast of a message that is prepared for it; data is

@@ -188,3 +188,38 @@ func TestGroupForgets(t *testing.T) {
 		}
 	})
 }
+
+// Send is for messages that differ: each connection gets its own, in their order,
+// member or not, and those that have ended are left out.
+func TestGroupSend(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		var g, others lazywebsocket.Group
+		conns, peers := joined(t, &others, 3, options{})
+		must(t, conns[2].Close())
+		peers[2].WantClose(1000)
+		send := func(yield func(*lazywebsocket.Conn, *lazywebsocket.PreparedMessage) bool) {
+			for i := range 50 {
+				for j, c := range conns {
+					pm, err := lazywebsocket.NewPreparedMessage(lazywebsocket.TextMessage, fmt.Appendf(nil, "%d to %d", i, j))
+					if err != nil || !yield(c, pm) || !yield(c, nil) {
+						t.Error("stopped", err)
+						return
+					}
+				}
+			}
+		}
+		must(t, g.Send(send))
+		for i := range 50 {
+			peers[0].WantText(fmt.Sprintf("%d to 0", i))
+			peers[1].WantText(fmt.Sprintf("%d to 1", i))
+		}
+		if g.Len() != 0 {
+			t.Errorf("%d members", g.Len())
+		}
+		ping, err := lazywebsocket.NewPreparedMessage(lazywebsocket.PingMessage, nil)
+		must(t, err)
+		if err := g.Send(func(yield func(*lazywebsocket.Conn, *lazywebsocket.PreparedMessage) bool) { yield(conns[0], ping) }); err == nil {
+			t.Error("a ping was taken")
+		}
+	})
+}

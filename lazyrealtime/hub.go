@@ -1,0 +1,399 @@
+package lazyrealtime
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golazy.dev/lazywebsocket"
+)
+
+// Hub is what an application has to do with topics: it publishes, follows,
+// authorizes, replays, knows who is present, and serves clients. Open makes one.
+// All methods may be called concurrently.
+type Hub struct {
+	config Config
+	log    Log
+	node   Node
+	logger *slog.Logger
+	keys   keys
+
+	upgrader                    lazywebsocket.Upgrader
+	recentMessages, recentBytes int
+	recent                      atomic.Int64 // bytes in the rings of all topics
+
+	ctx    context.Context // ends with Shutdown
+	cancel context.CancelCauseFunc
+	all    sync.WaitGroup // goroutines of the hub
+
+	drains  atomic.Bool    // Shutdown was called
+	leaving sync.WaitGroup // goodbyes under way
+
+	mu     sync.Mutex
+	closed bool
+	topics map[string]*topic
+	idle   []idleTopic // oldest first
+
+	lost atomic.Int64 // hints that the feed has lost something, to be followed
+
+	sessions sessions
+	revoked  revocations
+	pings    pings
+}
+
+type idleTopic struct {
+	t     *topic
+	since time.Time
+}
+
+const (
+	defaultRecentMessages = 256
+	defaultRecentBytes    = 256 << 10
+	defaultRecentTotal    = 256 << 20
+	defaultLinger         = time.Minute
+	sweepEvery            = time.Second
+	trimEvery             = 30 // sweeps
+)
+
+// Open makes a hub on an engine. Ctx bounds the opening only; the hub lives until
+// Shutdown. The error is that of a configuration that cannot be, or the engine's.
+func Open(ctx context.Context, config Config) (*Hub, error) {
+	if config.Log == nil {
+		return nil, errors.New("lazyrealtime: Config.Log is required: an engine, as sqlite.Open gives")
+	}
+	if config.Poller != nil && config.Poller.Inline {
+		return nil, errors.New("lazyrealtime: Config.Poller must not be Inline: authorizing may wait")
+	}
+	if len(config.Secret) == 0 {
+		config.Secret = make([]byte, 32)
+		_, _ = rand.Read(config.Secret) // never fails
+	}
+	if len(config.Secret) < 16 {
+		return nil, fmt.Errorf("lazyrealtime: Config.Secret has %d bytes, and needs 32 random ones", len(config.Secret))
+	}
+	h := &Hub{
+		config: config, log: config.Log, logger: config.Logger,
+		topics:         make(map[string]*topic),
+		keys:           newKeys(config.Secret),
+		recentMessages: or(config.RecentMessages, defaultRecentMessages),
+		recentBytes:    or(config.RecentBytes, defaultRecentBytes),
+	}
+	if h.logger == nil {
+		h.logger = slog.Default()
+	}
+	h.revoked.woken = make(chan struct{}, 1)
+	h.upgrader = h.newUpgrader()
+	h.ctx, h.cancel = context.WithCancelCause(context.Background())
+	var err error
+	if h.node, err = h.log.Join(ctx, (*feed)(h)); err != nil {
+		h.cancel(err)
+		return nil, err
+	}
+	if err := h.readControls(ctx); err != nil {
+		h.cancel(err)
+		return nil, errors.Join(err, h.node.Close(ctx))
+	}
+	h.goes(h.watchControls)
+	h.goes(h.sweep)
+	h.goes(h.watchPresence)
+	return h, nil
+}
+
+// or returns v, or def where v is zero.
+func or[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// feed is the hub as its engine sees it.
+type feed Hub
+
+func (f *feed) Live(m *Message, prev uint64) {
+	if t := (*Hub)(f).known(m.Topic); t != nil {
+		t.live(m, prev)
+	}
+}
+
+func (f *feed) Fleeting(topic, origin string, data []byte) {
+	if t := (*Hub)(f).known(topic); t != nil {
+		t.fleet(origin, data)
+	}
+}
+
+func (f *feed) Lost(topic string) {
+	h := (*Hub)(f)
+	if topic == "" {
+		h.suspect()
+	} else if t := h.known(topic); t != nil {
+		h.goes(t.check)
+	}
+}
+
+func (f *feed) Presence(e PresenceEvent) {
+	if t := (*Hub)(f).known(e.Topic); t != nil {
+		t.present(e)
+	}
+}
+
+func (f *feed) Gone(node string) {
+	h := (*Hub)(f)
+	for _, t := range h.openTopics() {
+		t.gone(node)
+	}
+}
+
+func (f *feed) Changed() { f.revoked.wake() }
+
+// known returns the topic of a name if it is active.
+func (h *Hub) known(name string) *topic {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.topics[name]
+}
+
+// acquire returns the topic of a name, opened, to be released.
+func (h *Hub) acquire(ctx context.Context, name string) (*topic, error) {
+	for {
+		t, err := h.enlist(name)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-t.opened:
+		case <-ctx.Done():
+			h.release(t)
+			return nil, context.Cause(ctx)
+		}
+		switch {
+		case t.failed == nil:
+			return t, nil
+		case !errors.Is(t.failed, errRetired):
+			return nil, t.failed
+		}
+	}
+}
+
+// errRetired is the failure of a topic that is being forgotten: another follows.
+var errRetired = errors.New("the topic is retired")
+
+// enlist returns the topic of a name, which somebody may still have to open, and
+// counts a user.
+func (h *Hub) enlist(name string) (*topic, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, ErrClosed
+	}
+	t := h.topics[name]
+	if t == nil {
+		t = &topic{hub: h, name: name, opened: make(chan struct{}), reads: make(chan struct{}, 1)}
+		t.reads <- struct{}{}
+		h.topics[name] = t
+		h.all.Go(func() { h.open(t) })
+	}
+	t.users++
+	return t, nil
+}
+
+// openTimeout bounds what an engine may take to follow a topic.
+const openTimeout = 10 * time.Second
+
+// open opens a topic for all who wait for it.
+func (h *Hub) open(t *topic) {
+	ctx, cancel := context.WithTimeout(h.ctx, openTimeout)
+	defer cancel()
+	if t.failed = t.open(ctx); t.failed != nil {
+		h.mu.Lock()
+		delete(h.topics, t.name)
+		h.mu.Unlock()
+	}
+	close(t.opened)
+}
+
+// release ends an acquire.
+func (h *Hub) release(t *topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t.users--; t.users > 0 || h.closed || h.topics[t.name] != t {
+		return
+	}
+	t.idle = time.Now()
+	h.idle = append(h.idle, idleTopic{t, t.idle})
+}
+
+// sweep forgets topics that have been idle for long, and what is too old to be
+// kept in memory.
+func (h *Hub) sweep() {
+	linger := max(0, or(h.config.Linger, defaultLinger))
+	for round := 1; h.pause(sweepEvery); round++ {
+		for _, t := range h.takeIdle(time.Now().Add(-linger)) {
+			h.retire(t)
+		}
+		if h.recent.Load() > defaultRecentTotal {
+			h.relieve()
+		}
+		if round%trimEvery != 0 {
+			continue
+		}
+		for _, t := range h.openTopics() {
+			t.mu.Lock()
+			t.trim(time.Now())
+			t.mu.Unlock()
+		}
+	}
+}
+
+// takeIdle takes the topics out of the list that have been idle since then, and
+// still are.
+func (h *Hub) takeIdle(then time.Time) (expired []*topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := 0
+	for ; n < len(h.idle) && !h.idle[n].since.After(then); n++ {
+		if i := h.idle[n]; i.t.users == 0 && i.t.idle.Equal(i.since) && h.topics[i.t.name] == i.t {
+			expired = append(expired, i.t)
+		}
+	}
+	h.idle = append(h.idle[:0], h.idle[n:]...)
+	return expired
+}
+
+// retire forgets a topic without users. Its place is taken until the engine's feed
+// has ended, so that the end of the old does not end the feed of a new one.
+func (h *Hub) retire(t *topic) {
+	place := &topic{hub: h, name: t.name, opened: make(chan struct{}), failed: errRetired, ended: true}
+	h.mu.Lock()
+	if t.users > 0 || h.topics[t.name] != t {
+		h.mu.Unlock()
+		return
+	}
+	h.topics[t.name] = place
+	h.mu.Unlock()
+
+	t.mu.Lock()
+	t.ended = true
+	h.recent.Add(int64(-t.recent.bytes))
+	t.recent.reset(0, false)
+	t.wake()
+	t.mu.Unlock()
+	h.node.Unfollow(t.name)
+
+	h.mu.Lock()
+	delete(h.topics, t.name)
+	h.mu.Unlock()
+	close(place.opened)
+}
+
+// relieve empties rings until those of all topics fit into memory: of idle topics,
+// and then of any.
+func (h *Hub) relieve() {
+	h.mu.Lock()
+	topics := make([]*topic, 0, len(h.topics))
+	for _, i := range h.idle {
+		topics = append(topics, i.t)
+	}
+	for _, t := range h.topics {
+		topics = append(topics, t)
+	}
+	h.mu.Unlock()
+	for _, t := range topics {
+		if h.recent.Load() <= defaultRecentTotal*3/4 {
+			return
+		}
+		t.mu.Lock()
+		if !t.ended && t.warm {
+			h.recent.Add(int64(-t.recent.bytes))
+			t.recent.reset(t.last.Offset, t.last.Offset == 0)
+			t.filled = false
+		}
+		t.mu.Unlock()
+	}
+}
+
+// openTopics returns the topics that have been opened, or are being.
+func (h *Hub) openTopics() []*topic {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	topics := make([]*topic, 0, len(h.topics))
+	for _, t := range h.topics {
+		topics = append(topics, t)
+	}
+	return topics
+}
+
+// goes runs f in a goroutine that Shutdown waits for.
+func (h *Hub) goes(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.closed {
+		h.all.Go(f)
+	}
+}
+
+// pause waits, and returns false if the hub has ended.
+func (h *Hub) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-h.ctx.Done():
+		return false
+	}
+}
+
+// Stats says what a hub has to do.
+type Stats struct {
+	Connections   int   // clients
+	Subscriptions int   // of clients
+	Topics        int   // active ones: followed, or lately
+	RecentBytes   int64 // messages in memory
+}
+
+// Stats returns the numbers of now.
+func (h *Hub) Stats() Stats {
+	h.mu.Lock()
+	topics := len(h.topics)
+	h.mu.Unlock()
+	return Stats{
+		Connections: h.sessions.len(), Subscriptions: int(h.sessions.subscriptions.Load()),
+		Topics: topics, RecentBytes: h.recent.Load(),
+	}
+}
+
+// count adds to a counter, if somebody counts.
+func (h *Hub) count(c Counter, n int) {
+	if h.config.Metrics != nil && n > 0 {
+		h.config.Metrics.Add(c, int64(n))
+	}
+}
+
+// now returns the time, if somebody measures.
+func (h *Hub) now() (start time.Time) {
+	if h.config.Metrics != nil {
+		start = time.Now()
+	}
+	return start
+}
+
+// took notes how long something took since start.
+func (h *Hub) took(m Histogram, start time.Time) {
+	if h.config.Metrics != nil {
+		h.config.Metrics.Record(m, time.Since(start).Seconds())
+	}
+}
+
+func (h *Hub) retention(topic string) Retention {
+	if h.config.Retain == nil {
+		return Retention{}.OrDefault()
+	}
+	return h.config.Retain(topic).OrDefault()
+}

@@ -1,0 +1,373 @@
+package lazyrealtime
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"golazy.dev/lazyrealtime/cable"
+)
+
+// Present is an identity that is present in a topic, on however many connections
+// and nodes.
+type Present struct {
+	ID   string
+	Info []byte // JSON, or nil; must not be changed
+}
+
+// presence is who is present in a topic. The topic's mu guards it, except where it
+// says otherwise.
+type presence struct {
+	turn sync.Mutex // orders what is told to the engine; nothing of the feed takes it
+
+	here     map[string]int               // connections of this node, by identity
+	view     map[string]map[string][]byte // by identity and node: info
+	loaded   bool                         // view is what the engine has told
+	loading  int                          // readings of the engine under way
+	events   []PresenceEvent              // since the first of them began
+	watchers map[*Subscriber]struct{}     // who gets events
+}
+
+const (
+	// presenceEvery is how often the presence of watched topics is compared with
+	// the engine's: events are hints.
+	presenceEvery   = 15 * time.Second
+	presenceTimeout = 10 * time.Second
+)
+
+// presenceLocked returns the topic's presence. mu is held.
+func (t *topic) presenceLocked() *presence {
+	if t.presence == nil {
+		t.presence = &presence{
+			here: make(map[string]int), view: make(map[string]map[string][]byte),
+			watchers: make(map[*Subscriber]struct{}),
+		}
+	}
+	return t.presence
+}
+
+// Presence returns who is present in a topic, on all nodes, by id.
+func (h *Hub) Presence(ctx context.Context, topic string) ([]Present, error) {
+	if err := h.checkTopic(topic); err != nil {
+		return nil, err
+	}
+	members, err := h.node.Members(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	view := make(map[string]map[string][]byte)
+	for _, m := range members {
+		put(view, m)
+	}
+	return list(view), nil
+}
+
+func put(view map[string]map[string][]byte, m Member) {
+	if view[m.ID] == nil {
+		view[m.ID] = make(map[string][]byte)
+	}
+	view[m.ID][m.Node] = m.Info
+}
+
+// list returns the identities of a view, by id. Of several nodes' infos it is that
+// of the first by name.
+func list(view map[string]map[string][]byte) []Present {
+	all := make([]Present, 0, len(view))
+	for id, nodes := range view {
+		all = append(all, Present{id, nodes[slices.Min(slices.Collect(maps.Keys(nodes)))]})
+	}
+	slices.SortFunc(all, func(a, b Present) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// present takes an event of the feed.
+func (t *topic) present(e PresenceEvent) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.presence
+	if p == nil {
+		return
+	}
+	if p.loading > 0 {
+		p.events = append(p.events, e)
+	}
+	if p.loaded {
+		t.apply(e)
+	}
+}
+
+// apply changes the view and tells the watchers. mu is held.
+func (t *topic) apply(e PresenceEvent) {
+	p := t.presence
+	_, was := p.view[e.ID]
+	if e.Left {
+		delete(p.view[e.ID], e.Node)
+		if len(p.view[e.ID]) == 0 {
+			delete(p.view, e.ID)
+		}
+	} else {
+		put(p.view, e.Member)
+	}
+	_, is := p.view[e.ID]
+	switch {
+	case !was && is:
+		t.tell(func(s *Subscriber) []byte { return cable.AppendJoin(nil, s.identifier, e.ID, e.Info) })
+	case was && !is:
+		t.tell(func(s *Subscriber) []byte { return cable.AppendLeave(nil, s.identifier, e.ID) })
+	}
+}
+
+// gone drops the members of a node.
+func (t *topic) gone(node string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.presence
+	if p == nil {
+		return
+	}
+	for id, nodes := range p.view {
+		if _, ok := nodes[node]; ok {
+			t.apply(PresenceEvent{Topic: t.name, Member: Member{Node: node, ID: id}, Left: true})
+		}
+	}
+}
+
+// tell sends a frame to who watches. mu is held.
+func (t *topic) tell(frame func(*Subscriber) []byte) {
+	for s := range t.presence.watchers {
+		_ = s.push(frame(s))
+	}
+}
+
+// loadPresence compares the view with the engine's, and tells the watchers what
+// is different.
+func (t *topic) loadPresence(ctx context.Context) error {
+	t.mu.Lock()
+	p := t.presenceLocked()
+	p.loading++
+	t.mu.Unlock()
+	members, err := t.hub.node.Members(ctx, t.name)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err == nil {
+		t.reconcile(members)
+	}
+	if p.loading--; p.loading == 0 {
+		p.events = nil
+	}
+	return err
+}
+
+// reconcile makes the view what the engine has told, and what has happened since it
+// was asked. mu is held.
+func (t *topic) reconcile(members []Member) {
+	p := t.presence
+	now := make(map[string]map[string][]byte)
+	for _, m := range members {
+		put(now, m)
+	}
+	for _, e := range p.events {
+		if e.Left {
+			delete(now[e.ID], e.Node)
+			if len(now[e.ID]) == 0 {
+				delete(now, e.ID)
+			}
+		} else {
+			put(now, e.Member)
+		}
+	}
+	before := p.view
+	p.view, p.loaded = now, true
+	for id := range before {
+		if now[id] == nil {
+			t.tell(func(s *Subscriber) []byte { return cable.AppendLeave(nil, s.identifier, id) })
+		}
+	}
+	for _, m := range list(now) {
+		if before[m.ID] == nil {
+			t.tell(func(s *Subscriber) []byte { return cable.AppendJoin(nil, s.identifier, m.ID, m.Info) })
+		}
+	}
+}
+
+// watchPresence compares the presence of watched topics with the engine's, now
+// and then.
+func (h *Hub) watchPresence() {
+	for h.pause(presenceEvery) {
+		for _, t := range h.openTopics() {
+			t.mu.Lock()
+			watched := t.presence != nil && len(t.presence.watchers) > 0
+			t.mu.Unlock()
+			if !watched {
+				continue
+			}
+			ctx, cancel := context.WithTimeout(h.ctx, presenceTimeout)
+			if err := t.loadPresence(ctx); err != nil && h.ctx.Err() == nil {
+				h.logger.Warn("presence cannot be read", "topic", t.name, "error", err)
+			}
+			cancel()
+		}
+	}
+}
+
+// enter counts a connection of an identity, and tells the engine of the first.
+func (h *Hub) enter(ctx context.Context, t *topic, id string, info []byte) error {
+	t.mu.Lock()
+	p := t.presenceLocked()
+	t.mu.Unlock()
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	most := limitOf(h.config.Limits.Members, defaultMembers)
+	t.mu.Lock()
+	full := most >= 0 && len(p.view) >= most && p.view[id] == nil
+	t.mu.Unlock()
+	if full {
+		h.count(CountLimited, 1)
+		return &LimitError{"Members", most}
+	}
+	if err := h.node.Enter(ctx, t.name, id, info); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p.here[id]++
+	return nil
+}
+
+// exit reverses enter. The end of a connection does not wait for the engine for
+// longer than presenceTimeout.
+func (h *Hub) exit(t *topic, id string) {
+	t.mu.Lock()
+	p := t.presenceLocked()
+	t.mu.Unlock()
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	t.mu.Lock()
+	p.here[id]--
+	last := p.here[id] == 0
+	if last {
+		delete(p.here, id)
+	}
+	t.mu.Unlock()
+	if !last {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), presenceTimeout)
+	defer cancel()
+	if err := h.node.Exit(ctx, t.name, id); err != nil && !errors.Is(err, ErrClosed) {
+		h.logger.Warn("a leave was not noted", "topic", t.name, "identity", id, "error", err)
+	}
+}
+
+// presenceTopic returns the topic that a client may be present in, or look at.
+func (s *Subscriber) presenceTopic() (*topic, bool) {
+	if !s.session.extended || !s.channel.Presence || len(s.followers) == 0 {
+		return nil, false
+	}
+	t := s.followers[0].topic
+	if err := s.session.hub.authorize(s.ctx, s.session.id, OpPresence, t.name); err != nil {
+		return nil, false
+	}
+	return t, true
+}
+
+// enter makes the client's identity present, with the identity's info, or the
+// client's if it has none.
+func (s *Subscriber) enter(c *cable.Command) {
+	h, id := s.session.hub, s.session.id
+	t, ok := s.presenceTopic()
+	info := id.Info
+	if info == nil && c.Presence != nil {
+		info = c.Presence.Info
+	}
+	if most := limitOf(h.config.Limits.InfoBytes, defaultInfoBytes); most >= 0 && len(info) > most {
+		h.count(CountLimited, 1)
+		ok = false
+	}
+	if !ok || id.ID == "" || !s.session.allowed() {
+		_ = s.push(cable.AppendPresenceError(nil, s.identifier))
+		return
+	}
+	if err := s.watch(t); err != nil {
+		s.presenceFailed(t, err)
+		return
+	}
+	if s.present {
+		return
+	}
+	if err := h.enter(s.ctx, t, id.ID, info); err != nil {
+		s.presenceFailed(t, err)
+		return
+	}
+	s.present = true
+}
+
+// leave ends the client's presence.
+func (s *Subscriber) leave() {
+	if s.present {
+		s.present = false
+		s.session.hub.exit(s.followers[0].topic, s.session.id.ID)
+	}
+}
+
+// who answers who is present, and lets the client know of changes from then on.
+func (s *Subscriber) who(c *cable.Command) {
+	t, ok := s.presenceTopic()
+	if !ok {
+		_ = s.push(cable.AppendPresenceError(nil, s.identifier))
+		return
+	}
+	if err := s.watch(t); err != nil {
+		s.presenceFailed(t, err)
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := list(t.presence.view)
+	records := make([]cable.Presence, len(all))
+	for i, p := range all {
+		records[i] = cable.Presence{ID: p.ID, Info: p.Info}
+	}
+	_ = s.push(cable.AppendPresence(nil, s.identifier, len(all), records, c.ReturnRecords()))
+}
+
+// watch makes the client get events, from a view that has been loaded.
+func (s *Subscriber) watch(t *topic) error {
+	t.mu.Lock()
+	p := t.presenceLocked()
+	_, watches := p.watchers[s]
+	loaded := p.loaded && len(p.watchers) > 0
+	t.mu.Unlock()
+	if watches {
+		return nil
+	}
+	if !loaded {
+		ctx, cancel := context.WithTimeout(s.ctx, presenceTimeout)
+		defer cancel()
+		if err := t.loadPresence(ctx); err != nil {
+			return err
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p.watchers[s] = struct{}{}
+	return nil
+}
+
+// unwatch ends watch.
+func (s *Subscriber) unwatch(t *topic) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.presence != nil {
+		delete(t.presence.watchers, s)
+	}
+}
+
+func (s *Subscriber) presenceFailed(t *topic, err error) {
+	s.session.hub.logger.Info("presence was refused", "topic", t.name, "identity", s.session.id.ID, "error", err)
+	_ = s.push(cable.AppendPresenceError(nil, s.identifier))
+}

@@ -1,0 +1,143 @@
+package lazyrealtime
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	recordRevoke          = "revoke"
+	defaultRevokeWithin   = 10 * time.Second
+	defaultCredentialLife = 31 * 24 * time.Hour
+)
+
+// revocations are the identities that were revoked, and when.
+type revocations struct {
+	woken chan struct{} // has room for one
+
+	reading sync.Mutex
+	seq     uint64 // of the control log; guarded by reading
+
+	mu    sync.Mutex
+	at    map[string]revocation
+	known time.Time // when the control log was read last
+}
+
+type revocation struct{ at, expires time.Time }
+
+// wake makes the hub read the control log.
+func (r *revocations) wake() {
+	select {
+	case r.woken <- struct{}{}:
+	default:
+	}
+}
+
+// voids reports whether a credential is void.
+func (r *revocations) voids(id Identity) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v, ok := r.at[id.ID]
+	return ok && id.ID != "" && !id.Issued.After(v.at)
+}
+
+// Revoke makes every credential of an identity void that was issued until now, on
+// all nodes and across restarts, and closes its connections: on this node before
+// it returns, on others at once if they can be reached, and in any case within
+// Config.RevokeWithin. It counts by the clocks of the nodes.
+func (h *Hub) Revoke(ctx context.Context, id string) error {
+	if id == "" {
+		return errors.New("lazyrealtime: the anonymous identity cannot be revoked")
+	}
+	now := time.Now()
+	life := or(h.config.CredentialLife, defaultCredentialLife)
+	err := h.log.Control(ctx, Record{
+		Kind: recordRevoke, Key: id, Value: strconv.FormatInt(now.UnixNano(), 10), Expires: now.Add(life),
+	})
+	if err != nil {
+		return err
+	}
+	return h.readControls(ctx)
+}
+
+// readControls reads what is new in the control log, and acts on it.
+func (h *Hub) readControls(ctx context.Context) error {
+	r := &h.revoked
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	start := time.Now()
+	records, seq, err := h.log.Controls(ctx, r.seq)
+	if err != nil {
+		return err
+	}
+	r.seq = seq
+	for _, record := range records {
+		if ns, err := strconv.ParseInt(record.Value, 10, 64); err == nil && record.Kind == recordRevoke {
+			h.revoke(record.Key, revocation{time.Unix(0, ns), record.Expires})
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known = start
+	for id, v := range r.at {
+		if v.expires.Before(start) {
+			delete(r.at, id)
+		}
+	}
+	return nil
+}
+
+// revoke notes a revocation and ends whom it concerns.
+func (h *Hub) revoke(id string, v revocation) {
+	r := &h.revoked
+	r.mu.Lock()
+	if old, ok := r.at[id]; !ok || v.at.After(old.at) {
+		if r.at == nil {
+			r.at = make(map[string]revocation)
+		}
+		r.at[id] = v
+	}
+	r.mu.Unlock()
+	for _, s := range h.sessions.of(id) {
+		if !s.id.Issued.After(v.at) {
+			h.count(CountRevoked, 1)
+			s.disconnect(endRevoked)
+		}
+	}
+}
+
+// current reports whether the control log was read lately enough to let somebody in.
+func (h *Hub) current() bool {
+	h.revoked.mu.Lock()
+	defer h.revoked.mu.Unlock()
+	return time.Since(h.revoked.known) <= or(h.config.RevokeWithin, defaultRevokeWithin)
+}
+
+// watchControls reads the control log when it has grown, and now and then. When it
+// cannot be read for RevokeWithin, nobody knows who was revoked: all connections
+// end.
+func (h *Hub) watchControls() {
+	within := or(h.config.RevokeWithin, defaultRevokeWithin)
+	tick := time.NewTicker(within / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-h.revoked.woken:
+		case <-h.ctx.Done():
+			return
+		}
+		ctx, cancel := context.WithTimeout(h.ctx, within/4)
+		err := h.readControls(ctx)
+		cancel()
+		if err != nil && !h.current() {
+			h.logger.Error("the control log cannot be read: all connections end", "error", err)
+			for _, s := range h.sessions.all() {
+				s.disconnect(endRestart)
+			}
+		}
+	}
+}

@@ -1,0 +1,298 @@
+package lazyrealtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"golazy.dev/lazywebsocket"
+)
+
+const (
+	// eventPause is how long an event stream may be silent: proxies end what is.
+	eventPause = 15 * time.Second
+	// eventPatience is how long a client may take nothing of it.
+	eventPatience = 30 * time.Second
+)
+
+// refreshHTML is what tells a page of Turbo to fetch itself again.
+const refreshHTML = `<turbo-stream action="refresh"></turbo-stream>`
+
+// ServeStream serves the element <turbo-stream-source> of Turbo, and whoever else
+// wants the messages of one topic and nothing around them: as text messages of a
+// WebSocket, or as Server-Sent Events. Messages that are JSON strings, as those of
+// PublishHTML, come as their text, others as JSON.
+//
+// The parameter name is a signed name, or with Config.Public stream is a topic;
+// position is a signed position, behind which the first use replays. An
+// EventSource that reconnects goes on where it was (Last-Event-ID). Where messages
+// are missing it gets a turbo-stream with the action refresh. Errors are 401, 403
+// and 503.
+func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request) {
+	if h.refusing(w) {
+		return
+	}
+	id, err := h.authenticate(r)
+	if err != nil {
+		h.answer(w, http.StatusUnauthorized, err)
+		return
+	}
+	topic, replay, err := h.streamTopic(r, id)
+	if err != nil {
+		h.answer(w, http.StatusForbidden, err)
+		return
+	}
+	from, err := h.streamStart(r, topic, replay)
+	switch {
+	case err != nil:
+		h.answer(w, http.StatusServiceUnavailable, err)
+	case lazywebsocket.IsWebSocketUpgrade(r):
+		h.serveText(w, r, id, topic, from)
+	default:
+		h.serveEvents(w, r, id, topic, from)
+	}
+}
+
+// answer refuses a request. What is the matter goes to the log, not to the client.
+func (h *Hub) answer(w http.ResponseWriter, status int, err error) {
+	if errors.Is(err, ErrUnavailable) {
+		status = http.StatusServiceUnavailable
+	}
+	h.count(CountRefused, 1)
+	h.logger.Info("a request was refused", "status", status, "error", err)
+	http.Error(w, http.StatusText(status), status)
+}
+
+// streamTopic returns the topic that a request may follow, and whether it may
+// replay from where it says that it was.
+func (h *Hub) streamTopic(r *http.Request, id Identity) (topic string, replay bool, err error) {
+	query := r.URL.Query()
+	if name := query.Get("name"); name != "" {
+		if topic, err = h.openName(id, name); err != nil {
+			return "", false, err
+		}
+		if h.config.Authorize == nil {
+			return topic, true, h.checkTopic(topic)
+		}
+		if err = h.authorize(r.Context(), id, OpSubscribe, topic); err != nil {
+			return "", false, err
+		}
+		return topic, h.authorize(r.Context(), id, OpReplay, topic) == nil, h.checkTopic(topic)
+	}
+	if topic = query.Get("stream"); topic != "" && h.config.Public {
+		return topic, true, h.checkTopic(topic)
+	}
+	return "", false, fmt.Errorf("%w: there is no signed name", ErrDenied)
+}
+
+// streamStart says where a stream begins.
+func (h *Hub) streamStart(r *http.Request, topic string, replay bool) (begin, error) {
+	if last := r.Header.Get("Last-Event-ID"); last != "" {
+		at, err := parseEventID(last)
+		return begin{replay: true, at: at, gap: err != nil || !replay}, nil
+	}
+	sealed := r.URL.Query().Get("position")
+	if sealed == "" {
+		return begin{}, nil
+	}
+	p, err := h.openPosition(topic, sealed)
+	if err != nil {
+		return begin{gap: true}, nil //nolint:nilerr // the page is old
+	}
+	first, err := h.firstUse(r.Context(), p)
+	return begin{replay: first, gap: !first, at: p.At}, err
+}
+
+func eventID(p Position) string { return p.Epoch + ":" + strconv.FormatUint(p.Offset, 10) }
+
+func parseEventID(id string) (p Position, err error) {
+	epoch, offset, _ := cutLast(id, ":")
+	p.Epoch = epoch
+	p.Offset, err = strconv.ParseUint(offset, 10, 64)
+	return p, err
+}
+
+// serveText serves a WebSocket that gets text.
+func (h *Hub) serveText(w http.ResponseWriter, r *http.Request, id Identity, topic string, from begin) {
+	conn, err := h.upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		h.count(CountRefused, 1)
+		return // Upgrade has answered
+	}
+	s := &textStream{session: session{hub: h, conn: conn, id: id}}
+	s.stop = func(e ending) { closeWith(conn, e) }
+	if err := h.register(&s.session); err != nil {
+		s.stop(endTooMany)
+		return
+	}
+	s.out = new(lazywebsocket.Group)
+	s.recheck()
+	t, err := h.acquire(s.ctx, topic)
+	if err != nil {
+		s.stop(endNoEngine)
+		s.deregister(err)
+		return
+	}
+	s.follower = &follower{topic: t, conn: conn, form: form{kind: formText}, gap: func(Position) { s.send([]byte(refreshHTML)) }}
+	h.goes(func() { s.start(from) })
+	switch {
+	case h.config.Poller != nil:
+		if err := h.config.Poller.Serve(conn, s); err != nil {
+			s.ServeClosed(conn, err)
+		}
+	case r.ProtoMajor == 1:
+		go s.run()
+	default:
+		s.run()
+	}
+}
+
+// textStream is a connection that gets the text of one topic.
+type textStream struct {
+	session
+	follower *follower
+}
+
+func (s *textStream) run() {
+	defer s.conn.Close()
+	for {
+		if _, _, err := s.conn.AppendMessage(nil); err != nil {
+			s.ServeClosed(s.conn, err)
+			return
+		}
+	}
+}
+
+// ServeMessage drops what the client sends: it has nothing to say.
+func (s *textStream) ServeMessage(*lazywebsocket.Conn, int, []byte) error { return nil }
+
+func (s *textStream) ServeClosed(_ *lazywebsocket.Conn, err error) {
+	s.cancel()
+	s.follower.end()
+	s.deregister(err)
+}
+
+// start makes the stream live.
+func (s *textStream) start(from begin) {
+	nothing := func(Position) {}
+	err := error(&GapError{})
+	switch {
+	case from.replay && !from.gap:
+		most := limitOf(s.hub.config.Limits.ReplayMessages, defaultReplayMessages)
+		err = s.follower.catchUp(s.ctx, from.at, most, s.out.Send, nothing)
+	case !from.gap:
+		s.follower.now(nothing)
+		return
+	}
+	var gap *GapError
+	switch {
+	case errors.As(err, &gap):
+		s.hub.count(CountGaps, 1)
+		s.follower.nowBehindGap()
+	case err != nil && s.ctx.Err() == nil:
+		s.disconnect(endNoEngine)
+	}
+}
+
+// serveEvents serves an EventSource until it or its credential ends.
+func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request, id Identity, topic string, from begin) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	s := &session{hub: h, id: id, stop: func(ending) { cancel() }}
+	if err := h.register(s); err != nil {
+		h.answer(w, http.StatusTooManyRequests, err)
+		return
+	}
+	defer s.deregister(nil)
+	var options []SubscribeOption
+	if from.replay && !from.gap {
+		options = append(options, After(from.at))
+	}
+	sub, err := h.Subscribe(ctx, topic, options...)
+	if err != nil {
+		h.answer(w, http.StatusServiceUnavailable, err)
+		return
+	}
+	defer sub.Close()
+	s.recheck()
+	e := &events{w: w, rc: http.NewResponseController(w)}
+	e.head()
+	if from.gap {
+		e.gap(sub.Position())
+	}
+	for e.err == nil {
+		if sub = e.next(ctx, h, sub); sub == nil {
+			return
+		}
+	}
+}
+
+// events writes Server-Sent Events.
+type events struct {
+	w   http.ResponseWriter
+	rc  *http.ResponseController
+	err error
+}
+
+func (e *events) head() {
+	header := e.w.Header()
+	header.Set("Content-Type", "text/event-stream")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Accel-Buffering", "no") // nginx would keep events back
+	e.write(": hello\n\n")
+}
+
+// next sends the subscription's next message. It returns the one to go on with: another one
+// behind a gap, nil at the end.
+func (e *events) next(ctx context.Context, h *Hub, sub *Subscription) *Subscription {
+	quiet := time.NewTimer(eventPause)
+	defer quiet.Stop()
+	m, err := sub.next(quiet.C)
+	var gap *GapError
+	switch {
+	case errors.As(err, &gap):
+		h.count(CountGaps, 1)
+		sub.Close()
+		if sub, err = h.Subscribe(ctx, gap.Topic); err != nil {
+			return nil
+		}
+		e.gap(sub.Position())
+	case err != nil:
+		return nil
+	case m == nil:
+		e.write(": quiet\n\n")
+	default:
+		e.message(m.Position, string(plainText(m.Data)))
+	}
+	return sub
+}
+
+// gap tells the page to refresh, and where it goes on.
+func (e *events) gap(at Position) { e.message(at, refreshHTML) }
+
+// message sends an event; what is not stored has no id.
+func (e *events) message(at Position, text string) {
+	var b strings.Builder
+	if at.Epoch != "" {
+		b.WriteString("id: " + eventID(at) + "\n")
+	}
+	for line := range strings.Lines(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)) {
+		b.WriteString("data: " + strings.TrimSuffix(line, "\n") + "\n")
+	}
+	b.WriteString("\n")
+	e.write(b.String())
+}
+
+func (e *events) write(text string) {
+	if e.err == nil {
+		_ = e.rc.SetWriteDeadline(time.Now().Add(eventPatience)) // not all writers can
+		_, e.err = e.w.Write([]byte(text))
+	}
+	if e.err == nil {
+		e.err = e.rc.Flush()
+	}
+}

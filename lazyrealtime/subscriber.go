@@ -1,0 +1,306 @@
+package lazyrealtime
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+	"time"
+
+	"golazy.dev/lazyrealtime/cable"
+	"golazy.dev/lazywebsocket"
+)
+
+// Subscriber is a subscription of a client to a channel.
+type Subscriber struct {
+	session    *session
+	identifier string
+	params     cable.Params
+	channel    Channel
+	topics     []string
+	signed     bool // the hub has signed the topic's name
+	public     bool // the topic is public
+	accepted   bool // the channel has let it in
+
+	ctx    context.Context // ends with the subscription
+	cancel context.CancelFunc
+
+	followers []*follower // one for each topic
+	present   bool        // its identity is present in the first topic, on its account; serving goroutine only
+
+	mu    sync.Mutex
+	ended bool
+}
+
+// errEnded is the failure of a subscription that has ended while it was catching
+// up.
+var errEnded = errors.New("the subscription has ended")
+
+// admit lets a subscription in: nil, or why not.
+func (s *Subscriber) admit() (err error) {
+	h := s.session.hub
+	if most := limitOf(h.config.Limits.IdentifierBytes, defaultIdentifierBytes); most >= 0 && len(s.identifier) > most {
+		h.count(CountLimited, 1)
+		return &LimitError{"IdentifierBytes", most}
+	}
+	if s.params, err = cable.ParseIdentifier(s.identifier); err != nil {
+		return err
+	}
+	if s.channel, err = h.channel(s.params.Channel); err != nil {
+		return err
+	}
+	if err := s.channel.Subscribe(s.ctx, s); err != nil {
+		return err
+	}
+	s.accepted = true
+	kind := formBase
+	if s.session.extended {
+		kind = formExtended
+	}
+	for _, topic := range s.topics {
+		t, err := h.acquire(s.ctx, topic)
+		if err != nil {
+			return err
+		}
+		f := &follower{
+			topic: t, conn: s.session.conn, origin: s.session.origin,
+			form: form{kind: kind, identifier: s.identifier},
+		}
+		f.gap = func(at Position) { s.tellGap(f, at) }
+		if kind == formExtended {
+			f.form.stream = streamName(topic, s.identifier)
+		}
+		s.followers = append(s.followers, f)
+	}
+	return nil
+}
+
+// start confirms the subscription and lets the messages come: history first, then
+// what is live.
+func (s *Subscriber) start(c *cable.Command) {
+	starts, replays, err := s.starts(c)
+	switch {
+	case err != nil:
+		s.session.disconnect(endNoEngine)
+	case replays:
+		_ = s.push(cable.AppendReply(nil, cable.ConfirmSubscription, s.identifier))
+		s.session.hub.goes(func() { s.replay(starts, true) })
+	default:
+		s.startNow(c.History != nil)
+	}
+}
+
+// startNow is start where nothing is replayed. An extended client learns where it
+// starts, so that nothing is missing when it comes back before it has got a
+// message.
+func (s *Subscriber) startNow(history bool) {
+	confirmation := cable.ConfirmSubscription
+	for i, f := range s.followers {
+		f.now(func(at Position) {
+			if i == 0 {
+				_ = s.pushReply(confirmation, f, at)
+			}
+		})
+	}
+	if len(s.followers) == 0 {
+		_ = s.push(cable.AppendReply(nil, confirmation, s.identifier))
+	}
+	if history && s.session.extended {
+		_ = s.push(cable.AppendReply(nil, cable.ConfirmHistory, s.identifier))
+	}
+}
+
+// pushReply answers, and tells an extended client where it stands, if it follows
+// one topic.
+func (s *Subscriber) pushReply(kind cable.Kind, f *follower, at Position) error {
+	if !s.session.extended || len(s.followers) > 1 || at.Epoch == "" {
+		return s.push(cable.AppendReply(nil, kind, s.identifier))
+	}
+	return s.push(cable.AppendReplyAt(nil, kind, s.identifier, f.form.stream, at.Epoch, at.Offset))
+}
+
+// begin says where a follower begins.
+type begin struct {
+	replay bool
+	gap    bool      // something is missing, nobody knows what
+	busy   bool      // another replay takes care of it
+	at     Position  // replay behind it
+	since  time.Time // or from this time, if it is not zero
+}
+
+// starts finds out where each follower begins, and whether any replays.
+func (s *Subscriber) starts(c *cable.Command) (starts []begin, replays bool, err error) {
+	starts = make([]begin, len(s.followers))
+	for i, f := range s.followers {
+		if starts[i], err = s.begins(f, c); err != nil {
+			return nil, false, err
+		}
+		replays = replays || starts[i].replay || starts[i].gap
+	}
+	return starts, replays, nil
+}
+
+// begins finds out where a follower begins: at the client's position, at that of
+// the page's rendering, or now.
+func (s *Subscriber) begins(f *follower, c *cable.Command) (begin, error) {
+	h, topic := s.session.hub, f.topic.name
+	if c.History != nil && s.session.extended {
+		if p, ok := clientPosition(c.History, f); ok {
+			if !s.mayReplay(topic) {
+				return begin{gap: true}, nil
+			}
+			return begin{replay: true, at: p}, nil
+		}
+	}
+	if c.Position != "" { // a client that sends it once
+		if p, err := h.openPosition(topic, c.Position); err == nil {
+			return begin{replay: true, at: p.At}, nil
+		}
+	}
+	if s.params.Position != "" { // a page, which sends it again when it comes back
+		p, err := h.openPosition(topic, s.params.Position)
+		if err != nil { // an old page, which is told to get a new one
+			return begin{gap: true}, nil //nolint:nilerr // that is the answer to it
+		}
+		first, err := h.firstUse(s.ctx, p)
+		return begin{replay: first, gap: !first, at: p.At}, err
+	}
+	if c.History != nil && c.History.Since > 0 && s.session.extended && s.mayReplay(topic) {
+		return begin{replay: true, since: time.Unix(c.History.Since, 0)}, nil
+	}
+	return begin{}, nil
+}
+
+// clientPosition returns the position that a client has in a follower's topic.
+func clientPosition(h *cable.History, f *follower) (Position, bool) {
+	p, ok := h.Streams[f.form.stream]
+	if !ok {
+		p, ok = h.Streams[f.topic.name]
+	}
+	return Position(p), ok
+}
+
+// mayReplay says whether the client may see what was published before. For
+// a public topic, and one whose name the hub has signed if nobody else is to be
+// asked, it may.
+func (s *Subscriber) mayReplay(topic string) bool {
+	h := s.session.hub
+	if s.public || h.config.Authorize == nil {
+		return true
+	}
+	return h.authorize(s.ctx, s.session.id, OpReplay, topic) == nil
+}
+
+// replay catches up with the topics, one after the other, and says so.
+func (s *Subscriber) replay(starts []begin, confirm bool) {
+	gaps := 0
+	for i, f := range s.followers {
+		b := starts[i]
+		if b.busy {
+			confirm = false // that one does
+			continue
+		}
+		level := func(at Position) {
+			if i == len(s.followers)-1 && gaps == 0 && confirm && s.session.extended {
+				_ = s.pushReply(cable.ConfirmHistory, f, at)
+			}
+		}
+		err := s.catchUp(f, b, level)
+		var gap *GapError
+		switch {
+		case errors.As(err, &gap):
+			gaps++
+			f.nowBehindGap()
+		case err != nil:
+			s.failed(f.topic.name, err)
+			return
+		}
+	}
+}
+
+// catchUp makes one follower live.
+func (s *Subscriber) catchUp(f *follower, b begin, level func(Position)) error {
+	most := limitOf(s.session.hub.config.Limits.ReplayMessages, defaultReplayMessages)
+	switch {
+	case b.gap:
+		return &GapError{Topic: f.topic.name, After: b.at}
+	case !b.replay:
+		f.now(level)
+		return nil
+	case !b.since.IsZero():
+		at, err := f.topic.since(s.ctx, b.since)
+		if err != nil {
+			return err
+		}
+		b.at = at
+	}
+	return f.catchUp(s.ctx, b.at, most, s.pushAll, level)
+}
+
+// failed ends the connection of a replay that the engine did not answer: the client
+// comes back with its positions.
+func (s *Subscriber) failed(topic string, err error) {
+	if s.ctx.Err() != nil || errors.Is(err, errEnded) {
+		return
+	}
+	s.session.hub.logger.Warn("a replay has failed", "topic", topic, "identity", s.session.id.ID, "error", err)
+	s.session.disconnect(endNoEngine)
+}
+
+// refresh is what tells a page of Turbo to fetch itself again.
+const refresh = `"<turbo-stream action=\"refresh\"></turbo-stream>"`
+
+// tellGap tells the client that messages are missing, in the ways that it may
+// understand. It is called with the topic's mu held.
+func (s *Subscriber) tellGap(f *follower, at Position) {
+	s.session.hub.count(CountGaps, 1)
+	if s.session.extended {
+		_ = s.pushReply(cable.RejectHistory, f, at)
+	}
+	if s.params.Channel == channelTurbo {
+		_ = s.push(cable.AppendMessage(nil, s.identifier, []byte(refresh)))
+	}
+}
+
+// end ends the subscription: nothing of it is sent any more.
+func (s *Subscriber) end() {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.cancel()
+	if s.present {
+		s.present = false
+		s.session.hub.exit(s.followers[0].topic, s.session.id.ID)
+	}
+	for i, f := range s.followers {
+		if i == 0 {
+			s.unwatch(f.topic)
+		}
+		f.end()
+	}
+	if s.accepted {
+		s.session.hub.sessions.subscriptions.Add(-1)
+		s.session.hub.count(CountUnsubscribes, 1)
+		if s.channel.Unsubscribe != nil {
+			s.channel.Unsubscribe(s)
+		}
+	}
+}
+
+// push puts a frame of the subscription into the connection's queue, unless the
+// subscription has ended.
+func (s *Subscriber) push(frame []byte) error {
+	pm, _ := lazywebsocket.NewPreparedMessage(lazywebsocket.TextMessage, frame) // text is never refused
+	return s.pushAll(one(s.session.conn, pm))
+}
+
+// pushAll is push of several frames. After end has returned nothing more is
+// pushed.
+func (s *Subscriber) pushAll(frames iter.Seq2[*lazywebsocket.Conn, *lazywebsocket.PreparedMessage]) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return errEnded
+	}
+	return s.session.out.Send(frames)
+}

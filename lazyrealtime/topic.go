@@ -1,0 +1,305 @@
+package lazyrealtime
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"golazy.dev/lazywebsocket"
+)
+
+// topic is a topic that somebody on this node follows, or did lately. What is
+// published arrives in live; whoever follows it reads, with next, until he is
+// level, and joins those who get what is live, under the same lock: so that
+// nothing comes twice, or not at all, or in another order.
+type topic struct {
+	hub  *Hub
+	name string
+
+	opened chan struct{} // closed when the engine's feed runs and last is known
+	failed error         // why not; set before opened is closed
+	reads  chan struct{} // has a token: one reading of the engine at a time
+
+	mu       sync.Mutex
+	warm     bool     // last is known
+	last     Position // of what has been delivered
+	recent   ring
+	keep     Retention
+	filled   bool            // the ring has been filled from the engine once
+	early    []liveMessage   // what came before last was known
+	repairs  bool            // a goroutine reads what is missing
+	again    bool            // more has been missed meanwhile
+	changed  chan struct{}   // closed when last changes; nil: nobody waits
+	ended    bool            // the topic is forgotten: another one has its name
+	users    int             // followers, subscriptions, members, and calls under way
+	idle     time.Time       // since when it has no users
+	forms    map[form]*group // who gets what is live, by the form of its frames
+	pulls    map[*Subscription]struct{}
+	presence *presence // nil: nobody is present or looks
+
+	out     lazywebsocket.Group // sends; it has no members
+	scratch []byte              // frames are built here
+}
+
+type liveMessage struct {
+	m    *Message
+	prev uint64
+}
+
+// earlyMost is how many messages are kept that come before the topic's last
+// position is known.
+const earlyMost = 256
+
+// live takes a message of the engine's feed. It holds the topic's lock while the
+// message goes into queues, which waits for no network.
+func (t *topic) live(m *Message, prev uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.ended:
+	case !t.warm:
+		if len(t.early) < earlyMost {
+			t.early = append(t.early, liveMessage{m, prev})
+		} else {
+			t.again = true
+		}
+	case t.repairs:
+		t.again = true
+	case m.Position.Epoch == t.last.Epoch && m.Position.Offset <= t.last.Offset:
+	case m.Position.Epoch != t.last.Epoch || prev > t.last.Offset:
+		t.startRepair()
+	default:
+		t.deliver(m)
+	}
+}
+
+// deliver passes the topic's next message on. mu is held.
+func (t *topic) deliver(m *Message) {
+	t.last = m.Position
+	t.recent.push(m)
+	t.trim(time.Now())
+	t.fanout(m)
+	t.wake()
+}
+
+// trim bounds the ring. mu is held.
+func (t *topic) trim(now time.Time) {
+	before := t.recent.bytes
+	t.recent.trim(t.hub.recentMessages, t.hub.recentBytes, t.keep, now)
+	t.hub.recent.Add(int64(t.recent.bytes - before))
+}
+
+// wake wakes who waits for last to change. mu is held.
+func (t *topic) wake() {
+	if t.changed != nil {
+		close(t.changed)
+		t.changed = nil
+	}
+	for s := range t.pulls {
+		s.wake()
+	}
+}
+
+// open makes the feed run and learns where the topic is. The first user calls it,
+// once, in a goroutine of its own.
+func (t *topic) open(ctx context.Context) error {
+	if err := t.hub.node.Follow(ctx, t.name); err != nil {
+		return err
+	}
+	tail, err := t.hub.log.Tail(ctx, t.name)
+	if err != nil {
+		t.hub.node.Unfollow(t.name)
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last, t.warm = tail, true
+	t.keep = t.hub.retention(t.name)
+	t.recent.reset(tail.Offset, tail.Offset == 0)
+	early, lost := t.early, t.again
+	t.early, t.again = nil, false
+	for _, l := range early {
+		switch {
+		case t.repairs:
+		case l.m.Position.Epoch == t.last.Epoch && l.m.Position.Offset <= t.last.Offset:
+		case l.m.Position.Epoch != t.last.Epoch || l.prev > t.last.Offset:
+			lost = true
+		default:
+			t.deliver(l.m)
+		}
+	}
+	if lost {
+		t.startRepair()
+	}
+	return nil
+}
+
+// next returns messages behind a position: none when it is the topic's last. What
+// memory does not have the engine is asked for, by one reader at a time. Errors
+// are *GapError, the engine's, and the context's.
+func (t *topic) next(ctx context.Context, at Position, limit int) ([]*Message, error) {
+	for {
+		messages, ahead, ok := t.inMemory(at, limit)
+		if ok {
+			return messages, t.gapOf(at)
+		}
+		if ahead {
+			if err := t.reach(ctx, at); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		messages, ok, err := t.readBehind(ctx, at, limit)
+		if ok || err != nil {
+			return messages, err
+		}
+	}
+}
+
+// inMemory answers what the ring knows. Ahead is a position that this node has
+// not seen yet; ok is false there, and where the ring begins too late.
+func (t *topic) inMemory(at Position, limit int) (messages []*Message, ahead, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.trim(time.Now())
+	switch {
+	case at.IsZero():
+		return t.recent.behind(0, limit), false, t.recent.whole
+	case at.Epoch != t.last.Epoch:
+		return nil, false, true // a gap: gapOf says so
+	case at.Offset > t.last.Offset:
+		return nil, true, false
+	case at.Offset < t.recent.base:
+		return nil, false, false
+	}
+	return t.recent.behind(at.Offset, limit), false, true
+}
+
+// gapOf returns a *GapError for a position of another epoch.
+func (t *topic) gapOf(at Position) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if at.IsZero() || at.Epoch == t.last.Epoch {
+		return nil
+	}
+	return &GapError{Topic: t.name, After: at, Tail: t.last}
+}
+
+// readBehind reads the engine. It returns false if memory should be asked again.
+func (t *topic) readBehind(ctx context.Context, at Position, limit int) ([]*Message, bool, error) {
+	select {
+	case <-t.reads:
+	case <-ctx.Done():
+		return nil, false, context.Cause(ctx)
+	}
+	defer func() { t.reads <- struct{}{} }()
+	if _, ahead, ok := t.inMemory(at, 1); ok || ahead {
+		return nil, false, nil // who read before has filled the ring
+	}
+	t.mu.Lock()
+	first := !t.filled
+	t.filled = true
+	t.mu.Unlock()
+	if first {
+		// The first who asks fills the ring for all who come back with him. Whether
+		// something is missing behind his position is for the engine to say.
+		page, err := t.read(ctx, Position{}, t.hub.recentMessages)
+		if err == nil {
+			t.fill(page, Position{})
+		}
+		return nil, false, err
+	}
+	page, err := t.read(ctx, at, limit)
+	if err != nil {
+		return nil, false, err
+	}
+	t.fill(page, at)
+	if len(page.Messages) == 0 {
+		return nil, false, t.nothingBehind(at, page.Tail)
+	}
+	return page.Messages, true, nil
+}
+
+// nothingBehind notes that the engine has nothing between a position and its tail.
+func (t *topic) nothingBehind(at, tail Position) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if tail.Epoch != t.last.Epoch || tail.Offset < t.recent.base {
+		return fmt.Errorf("topic %q: the engine has lost its tail, or lags behind: %w", t.name, ErrUnavailable)
+	}
+	t.recent.whole = t.recent.whole || at.IsZero()
+	t.recent.base = min(t.recent.base, at.Offset)
+	return nil
+}
+
+// fill puts what was read behind a position into the ring, if the two join and
+// there is room.
+func (t *topic) fill(page Page, at Position) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(page.Messages)
+	if n == 0 || page.Tail.Epoch != t.last.Epoch || page.Messages[n-1].Position.Offset < min(t.recent.base, page.Tail.Offset) {
+		return
+	}
+	older := page.Messages
+	for len(older) > 0 && older[len(older)-1].Position.Offset > t.recent.base {
+		older = older[:len(older)-1]
+	}
+	room, messages := t.hub.recentBytes-t.recent.bytes, t.hub.recentMessages-len(t.recent.messages)
+	for _, m := range older {
+		room -= cost(m)
+	}
+	if room < 0 || len(older) > messages {
+		return
+	}
+	base := at.Offset
+	if at.IsZero() && len(older) > 0 {
+		// What is before the oldest that is retained may have been somebody's
+		// position; that nothing lies between is for the engine to say.
+		base = older[0].Position.Offset - 1
+	}
+	before := t.recent.bytes
+	t.recent.prepend(older, base, at.IsZero())
+	t.hub.recent.Add(int64(t.recent.bytes - before))
+}
+
+// read asks the engine, once.
+func (t *topic) read(ctx context.Context, at Position, limit int) (Page, error) {
+	t.hub.count(CountEngineReads, 1)
+	return t.hub.log.Read(ctx, t.name, at, limit)
+}
+
+// reach waits until this node has seen a position, which its engine may have
+// before its feed.
+func (t *topic) reach(ctx context.Context, at Position) error {
+	tail, err := t.hub.log.Tail(ctx, t.name)
+	if err != nil {
+		return err
+	}
+	if tail.Epoch != at.Epoch || tail.Offset < at.Offset {
+		return &GapError{Topic: t.name, After: at, Tail: tail}
+	}
+	for {
+		t.mu.Lock()
+		if t.ended {
+			t.mu.Unlock()
+			return ErrClosed
+		}
+		if t.last.Epoch == at.Epoch && t.last.Offset >= at.Offset {
+			t.mu.Unlock()
+			return nil
+		}
+		t.startRepair()
+		if t.changed == nil {
+			t.changed = make(chan struct{})
+		}
+		changed := t.changed
+		t.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
