@@ -29,6 +29,7 @@ func (h *Hub) ServeScript(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == scriptPath {
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
+	w.Header().Set("Access-Control-Allow-Origin", "*") // modules are fetched with CORS
 	w.Header().Set("Etag", `"`+scriptPath+`"`)
 	http.ServeContent(w, r, "cable.js", time.Time{}, bytes.NewReader(script))
 }

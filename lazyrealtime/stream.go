@@ -36,6 +36,10 @@ func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request) {
 	if h.refusing(w) {
 		return
 	}
+	if !h.welcome(w, r) {
+		h.answer(w, http.StatusForbidden, fmt.Errorf("%w: the origin is another", ErrDenied))
+		return
+	}
 	id, err := h.authenticate(r)
 	if err != nil {
 		h.answer(w, http.StatusUnauthorized, err)
@@ -55,6 +59,24 @@ func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request) {
 	default:
 		h.serveEvents(w, r, id, topic, from)
 	}
+}
+
+// welcome applies the upgrader's origin guard to requests of any kind, and lets the
+// pages that it welcomes read the answer.
+func (h *Hub) welcome(w http.ResponseWriter, r *http.Request) bool {
+	check := h.upgrader.CheckOrigin
+	if check == nil {
+		check = lazywebsocket.SameOrigin
+	}
+	if !check(r) {
+		return false
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+		w.Header().Set("Access-Control-Allow-Credentials", "true")
+		w.Header().Add("Vary", "Origin")
+	}
+	return true
 }
 
 // answer refuses a request. What is the matter goes to the log, not to the client.

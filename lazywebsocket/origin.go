@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// sameOrigin is the default of Upgrader.CheckOrigin: browsers send an Origin
+// SameOrigin is the default of Upgrader.CheckOrigin, for those that accept more
+// than it does: browsers send an Origin
 // with every WebSocket handshake (RFC 6455, 10.2), and its host must be the
 // request's. A request without Origin does not come from a browser and passes.
 //
@@ -14,7 +15,7 @@ import (
 // ports included, where the port that belongs to the origin's scheme may be
 // left out on either side. "null", user information, and bytes that no browser
 // sends there never match.
-func sameOrigin(r *http.Request) bool {
+func SameOrigin(r *http.Request) bool {
 	lines := r.Header["Origin"]
 	if len(lines) == 0 {
 		return true

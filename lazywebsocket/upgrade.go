@@ -275,7 +275,7 @@ func (u *Upgrader) welcome(r *http.Request) bool {
 	if u.CheckOrigin != nil {
 		return u.CheckOrigin(r)
 	}
-	return sameOrigin(r)
+	return SameOrigin(r)
 }
 
 // chooseSubprotocol returns the subprotocol of the answer, or "".
