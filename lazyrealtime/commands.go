@@ -66,12 +66,8 @@ func (s *session) subscribe(c *cable.Command) {
 		return
 	}
 	sub := &Subscriber{session: s, identifier: c.Identifier}
-	sub.ctx, sub.cancel = context.WithCancel(s.ctx)
 	if err := sub.admit(); err != nil {
-		for _, f := range sub.followers {
-			f.end()
-		}
-		sub.cancel()
+		sub.drop()
 		if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrClosed) || errors.Is(err, context.DeadlineExceeded) {
 			h.logger.Warn("a subscription cannot be served now", "identity", s.id.ID, "error", err)
 			s.disconnect(endNoEngine) // a rejection would be final
@@ -129,7 +125,7 @@ func (s *session) message(sub *Subscriber, c *cable.Command) {
 		Action string `json:"action"`
 	}
 	_ = json.Unmarshal(data, &named) // what is no object has no action
-	if err := sub.channel.Message(sub.ctx, sub, named.Action, data); err != nil && s.ctx.Err() == nil {
+	if err := sub.channel.Message(s.ctx, sub, named.Action, data); err != nil && s.ctx.Err() == nil {
 		s.hub.logger.Info("a channel has refused a message", "channel", sub.params.Channel, "identity", s.id.ID, "error", err)
 	}
 }
@@ -145,11 +141,11 @@ func (s *session) whisper(sub *Subscriber, c *cable.Command) {
 	}
 	topic := sub.topics[0]
 	if !sub.public {
-		if err := s.hub.authorize(sub.ctx, s.id, OpWhisper, topic); err != nil {
+		if err := s.hub.authorize(s.ctx, s.id, OpWhisper, topic); err != nil {
 			return
 		}
 	}
-	if err := s.hub.node.Send(sub.ctx, topic, s.origin, c.Data); err != nil {
+	if err := s.hub.node.Send(s.ctx, topic, s.origin, c.Data); err != nil {
 		s.hub.logger.Debug("a whisper was not sent", "topic", topic, "error", err)
 	}
 	s.hub.count(CountBroadcasts, 1)

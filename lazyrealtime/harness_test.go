@@ -88,7 +88,7 @@ const (
 // dial connects without waiting for a welcome.
 func (w *world) dial(path string, protocols ...string) *client {
 	w.t.Helper()
-	d := lazywebsocket.Dialer{NetDialContext: w.net.DialContext, Subprotocols: protocols}
+	d := lazywebsocket.Dialer{NetDialContext: w.net.DialContext, Subprotocols: protocols, HoldLimit: -1} // what is sent has been sent
 	conn, resp, err := d.DialContext(w.t.Context(), "ws://example.com"+path, nil)
 	if err != nil {
 		w.t.Fatalf("dial %s: %v (%v)", path, err, resp)

@@ -269,7 +269,7 @@ func (s *Subscriber) presenceTopic() (*topic, bool) {
 		return nil, false
 	}
 	t := s.followers[0].topic
-	if err := s.session.hub.authorize(s.ctx, s.session.id, OpPresence, t.name); err != nil {
+	if err := s.session.hub.authorize(s.session.ctx, s.session.id, OpPresence, t.name); err != nil {
 		return nil, false
 	}
 	return t, true
@@ -299,7 +299,7 @@ func (s *Subscriber) enter(c *cable.Command) {
 	if s.present {
 		return
 	}
-	if err := h.enter(s.ctx, t, id.ID, info); err != nil {
+	if err := h.enter(s.session.ctx, t, id.ID, info); err != nil {
 		s.presenceFailed(t, err)
 		return
 	}
@@ -346,7 +346,7 @@ func (s *Subscriber) watch(t *topic) error {
 		return nil
 	}
 	if !loaded {
-		ctx, cancel := context.WithTimeout(s.ctx, presenceTimeout)
+		ctx, cancel := context.WithTimeout(s.session.ctx, presenceTimeout)
 		defer cancel()
 		if err := t.loadPresence(ctx); err != nil {
 			return err

@@ -1,6 +1,9 @@
 package lazyrealtime
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // ring holds the latest messages of a topic: all that are behind base, with no
 // hole, up to the topic's last position. Guarded by the topic's mu.
@@ -61,7 +64,8 @@ func (r *ring) reset(base uint64, whole bool) {
 	*r = ring{base: base, whole: whole}
 }
 
-// behind returns at most limit messages behind an offset, which is in the ring.
+// behind returns at most limit messages behind an offset, which is in the ring. The
+// slice is the caller's: the ring clears its own as messages leave it.
 func (r *ring) behind(offset uint64, limit int) []*Message {
 	low, high := 0, len(r.messages)
 	for low < high {
@@ -71,5 +75,5 @@ func (r *ring) behind(offset uint64, limit int) []*Message {
 			high = mid
 		}
 	}
-	return r.messages[low:min(len(r.messages), low+limit)]
+	return slices.Clone(r.messages[low:min(len(r.messages), low+limit)])
 }

@@ -1,7 +1,6 @@
 package lazyrealtime
 
 import (
-	"context"
 	"errors"
 	"iter"
 	"sync"
@@ -21,9 +20,6 @@ type Subscriber struct {
 	signed     bool // the hub has signed the topic's name
 	public     bool // the topic is public
 	accepted   bool // the channel has let it in
-
-	ctx    context.Context // ends with the subscription
-	cancel context.CancelFunc
 
 	followers []*follower // one for each topic
 	present   bool        // its identity is present in the first topic, on its account; serving goroutine only
@@ -49,7 +45,7 @@ func (s *Subscriber) admit() (err error) {
 	if s.channel, err = h.channel(s.params.Channel); err != nil {
 		return err
 	}
-	if err := s.channel.Subscribe(s.ctx, s); err != nil {
+	if err := s.channel.Subscribe(s.session.ctx, s); err != nil {
 		return err
 	}
 	s.accepted = true
@@ -58,7 +54,7 @@ func (s *Subscriber) admit() (err error) {
 		kind = formExtended
 	}
 	for _, topic := range s.topics {
-		t, err := h.acquire(s.ctx, topic)
+		t, err := h.acquire(s.session.ctx, topic)
 		if err != nil {
 			return err
 		}
@@ -162,7 +158,7 @@ func (s *Subscriber) begins(f *follower, c *cable.Command) (begin, error) {
 		if err != nil { // an old page, which is told to get a new one
 			return begin{gap: true}, nil //nolint:nilerr // that is the answer to it
 		}
-		first, err := h.firstUse(s.ctx, p)
+		first, err := h.firstUse(s.session.ctx, p)
 		return begin{replay: first, gap: !first, at: p.At}, err
 	}
 	if c.History != nil && c.History.Since > 0 && s.session.extended && s.mayReplay(topic) {
@@ -188,7 +184,7 @@ func (s *Subscriber) mayReplay(topic string) bool {
 	if s.public || h.config.Authorize == nil {
 		return true
 	}
-	return h.authorize(s.ctx, s.session.id, OpReplay, topic) == nil
+	return h.authorize(s.session.ctx, s.session.id, OpReplay, topic) == nil
 }
 
 // replay catches up with the topics, one after the other, and says so.
@@ -228,23 +224,30 @@ func (s *Subscriber) catchUp(f *follower, b begin, level func(Position)) error {
 		f.now(level)
 		return nil
 	case !b.since.IsZero():
-		at, err := f.topic.since(s.ctx, b.since)
+		at, err := f.topic.since(s.session.ctx, b.since)
 		if err != nil {
 			return err
 		}
 		b.at = at
 	}
-	return f.catchUp(s.ctx, b.at, most, s.pushAll, level)
+	return f.catchUp(s.session.ctx, b.at, most, s.pushAll, level)
 }
 
 // failed ends the connection of a replay that the engine did not answer: the client
 // comes back with its positions.
 func (s *Subscriber) failed(topic string, err error) {
-	if s.ctx.Err() != nil || errors.Is(err, errEnded) {
+	if s.session.ctx.Err() != nil || s.over() {
 		return
 	}
 	s.session.hub.logger.Warn("a replay has failed", "topic", topic, "identity", s.session.id.ID, "error", err)
 	s.session.disconnect(endNoEngine)
+}
+
+// over reports whether the subscription has ended.
+func (s *Subscriber) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
 }
 
 // refresh is what tells a page of Turbo to fetch itself again.
@@ -264,26 +267,33 @@ func (s *Subscriber) tellGap(f *follower, at Position) {
 
 // end ends the subscription: nothing of it is sent any more.
 func (s *Subscriber) end() {
-	s.mu.Lock()
-	s.ended = true
-	s.mu.Unlock()
-	s.cancel()
+	s.quit()
 	if s.present {
 		s.present = false
 		s.session.hub.exit(s.followers[0].topic, s.session.id.ID)
 	}
-	for i, f := range s.followers {
-		if i == 0 {
-			s.unwatch(f.topic)
-		}
+	if len(s.followers) > 0 {
+		s.unwatch(s.followers[0].topic)
+	}
+	s.session.hub.sessions.subscriptions.Add(-1)
+	s.session.hub.count(CountUnsubscribes, 1)
+	s.drop()
+}
+
+// quit ends what is sent.
+func (s *Subscriber) quit() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+}
+
+// drop lets go of the topics, and lets the channel know.
+func (s *Subscriber) drop() {
+	for _, f := range s.followers {
 		f.end()
 	}
-	if s.accepted {
-		s.session.hub.sessions.subscriptions.Add(-1)
-		s.session.hub.count(CountUnsubscribes, 1)
-		if s.channel.Unsubscribe != nil {
-			s.channel.Unsubscribe(s)
-		}
+	if s.accepted && s.channel.Unsubscribe != nil {
+		s.channel.Unsubscribe(s)
 	}
 }
 

@@ -198,8 +198,7 @@ func (t *topic) readBehind(ctx context.Context, at Position, limit int) ([]*Mess
 		return nil, false, nil // who read before has filled the ring
 	}
 	t.mu.Lock()
-	first := !t.filled
-	t.filled = true
+	first, last := !t.filled, t.last
 	t.mu.Unlock()
 	if first {
 		// The first who asks fills the ring for all who come back with him. Whether
@@ -216,20 +215,26 @@ func (t *topic) readBehind(ctx context.Context, at Position, limit int) ([]*Mess
 	}
 	t.fill(page, at)
 	if len(page.Messages) == 0 {
-		return nil, false, t.nothingBehind(at, page.Tail)
+		return nil, false, t.nothingBehind(at, page.Tail, last)
 	}
 	return page.Messages, true, nil
 }
 
-// nothingBehind notes that the engine has nothing between a position and its tail.
-func (t *topic) nothingBehind(at, tail Position) error {
+// nothingBehind notes that the engine had nothing between a position and its tail,
+// when last had been delivered.
+func (t *topic) nothingBehind(at, tail, last Position) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if tail.Epoch != t.last.Epoch || tail.Offset < t.recent.base {
+	switch {
+	case tail.Epoch != last.Epoch || tail.Offset < last.Offset:
 		return fmt.Errorf("topic %q: the engine has lost its tail, or lags behind: %w", t.name, ErrUnavailable)
+	case tail.Epoch != t.last.Epoch || tail.Offset < t.recent.base:
+		return nil // the ring has gone on meanwhile
+	case at.IsZero():
+		t.recent.whole = true // where it begins stays: what is before it is gone
+	default:
+		t.recent.base = min(t.recent.base, at.Offset)
 	}
-	t.recent.whole = t.recent.whole || at.IsZero()
-	t.recent.base = min(t.recent.base, at.Offset)
 	return nil
 }
 
@@ -238,8 +243,9 @@ func (t *topic) nothingBehind(at, tail Position) error {
 func (t *topic) fill(page Page, at Position) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.filled = true
 	n := len(page.Messages)
-	if n == 0 || page.Tail.Epoch != t.last.Epoch || page.Messages[n-1].Position.Offset < min(t.recent.base, page.Tail.Offset) {
+	if n == 0 || t.ended || page.Tail.Epoch != t.last.Epoch || page.Messages[n-1].Position.Offset < t.recent.base {
 		return
 	}
 	older := page.Messages
@@ -254,10 +260,10 @@ func (t *topic) fill(page Page, at Position) {
 		return
 	}
 	base := at.Offset
-	if at.IsZero() && len(older) > 0 {
+	if at.IsZero() {
 		// What is before the oldest that is retained may have been somebody's
 		// position; that nothing lies between is for the engine to say.
-		base = older[0].Position.Offset - 1
+		base = min(t.recent.base, page.Messages[0].Position.Offset-1)
 	}
 	before := t.recent.bytes
 	t.recent.prepend(older, base, at.IsZero())
