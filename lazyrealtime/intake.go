@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	intakeBytes    = 1 << 20 // of a request
+	intakeBytes    = 1 << 20 // of a request, where no message can be as large
 	intakeMessages = 1000    // in one
 )
 
@@ -47,7 +47,7 @@ func (h *Hub) ServePublish(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusMethodNotAllowed, intakeError{Error: "use POST"})
 		return
 	}
-	items, array, err := readIntake(w, r)
+	items, array, err := h.readIntake(w, r)
 	if err != nil {
 		reply(w, intakeStatus(err), intakeError{Error: err.Error()})
 		return
@@ -96,8 +96,10 @@ func bearer(r *http.Request, key string) bool {
 }
 
 // readIntake reads one message, or an array.
-func readIntake(w http.ResponseWriter, r *http.Request) (items []intakeItem, array bool, err error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, intakeBytes))
+func (h *Hub) readIntake(w http.ResponseWriter, r *http.Request) (items []intakeItem, array bool, err error) {
+	// A JSON text in a string has twice its size at most, but for control characters.
+	most := max(intakeBytes, 2*limitOf(h.config.Limits.MessageBytes, defaultMessageBytes)+frameOverhead)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(most)))
 	if err != nil {
 		return nil, false, err
 	}
