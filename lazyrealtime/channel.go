@@ -38,19 +38,24 @@ const (
 )
 
 // channel returns the channel that an identifier names.
-func (h *Hub) channel(name string) (Channel, error) {
+func (h *Hub) channel(name string) (*Channel, error) {
 	switch name {
 	case channelPubSub:
-		return Channel{Subscribe: subscribeName, Message: publishMessage, Whisper: true, Presence: true}, nil
+		return pubSub, nil
 	case channelTurbo:
-		return Channel{Subscribe: subscribeName}, nil
+		return turboStreams, nil
 	}
 	c, ok := h.config.Channels[name]
 	if !ok || c.Subscribe == nil {
-		return c, fmt.Errorf("%w: there is no channel %q", ErrDenied, name)
+		return nil, fmt.Errorf("%w: there is no channel %q", ErrDenied, name)
 	}
-	return c, nil
+	return &c, nil
 }
+
+var (
+	pubSub       = &Channel{Subscribe: subscribeName, Message: publishMessage, Whisper: true, Presence: true}
+	turboStreams = &Channel{Subscribe: subscribeName}
+)
 
 // subscribeName follows the topic that an identifier names.
 func subscribeName(_ context.Context, s *Subscriber) error {
@@ -61,7 +66,6 @@ func subscribeName(_ context.Context, s *Subscriber) error {
 		if err != nil {
 			return err
 		}
-		s.signed = true
 		return s.Follow(topic)
 	case p.StreamName != "" && h.config.Public && p.Channel == channelPubSub:
 		s.public = true
@@ -72,7 +76,7 @@ func subscribeName(_ context.Context, s *Subscriber) error {
 
 // publishMessage publishes what a client sends to $pubsub.
 func publishMessage(ctx context.Context, s *Subscriber, _ string, data json.RawMessage) error {
-	id, topic := s.session.id, s.topics[0]
+	id, topic := s.session.id, s.followers[0].topic.name
 	if err := s.session.hub.authorize(ctx, id, OpPublish, topic); err != nil {
 		return err
 	}
@@ -117,7 +121,15 @@ func (s *Subscriber) Identifier() string { return s.identifier }
 // Param returns a parameter of the identifier: a string as it is, anything else as
 // JSON, "" for none.
 func (s *Subscriber) Param(name string) string {
-	raw := s.params.Raw[name]
+	params := s.params
+	if params == nil { // it is not kept
+		parsed, err := cable.ParseIdentifier(s.identifier)
+		if err != nil {
+			return "" // it was valid before
+		}
+		params = &parsed
+	}
+	raw := params.Raw[name]
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
 		return text

@@ -126,20 +126,20 @@ func (s *session) message(sub *Subscriber, c *cable.Command) {
 	}
 	_ = json.Unmarshal(data, &named) // what is no object has no action
 	if err := sub.channel.Message(s.ctx, sub, named.Action, data); err != nil && s.ctx.Err() == nil {
-		s.hub.logger.Info("a channel has refused a message", "channel", sub.params.Channel, "identity", s.id.ID, "error", err)
+		s.hub.logger.Info("a channel has refused a message", "subscription", sub.identifier, "identity", s.id.ID, "error", err)
 	}
 }
 
 // whisper sends to the others what is not stored.
 func (s *session) whisper(sub *Subscriber, c *cable.Command) {
-	if !s.allowed() || !sub.channel.Whisper || len(sub.topics) == 0 {
+	if !s.allowed() || !sub.channel.Whisper || len(sub.followers) == 0 {
 		return
 	}
 	if err := s.hub.checkData(c.Data); err != nil {
 		s.disconnect(endInvalid)
 		return
 	}
-	topic := sub.topics[0]
+	topic := sub.followers[0].topic.name
 	if !sub.public {
 		if err := s.hub.authorize(s.ctx, s.id, OpWhisper, topic); err != nil {
 			return
@@ -163,8 +163,9 @@ func (s *session) allowed() bool {
 }
 
 // history replays behind positions that a client names after it has subscribed.
-// That is possible as long as nothing live was sent: what is older would come
-// behind what is newer. A replay that runs already answers for itself.
+// That is possible as long as nothing was sent: what is older would come behind
+// what is newer. What was replayed to it is not replayed again, and a replay that
+// runs already answers for itself.
 func (s *Subscriber) history(c *cable.Command) {
 	if !s.session.extended {
 		return
@@ -208,9 +209,9 @@ func (f *follower) step(at Position, named bool) step {
 	switch {
 	case !f.live:
 		return stepBusy
-	case !named, at.Epoch == f.joined.Epoch && at.Offset >= f.joined.Offset:
+	case !named, at.Epoch == f.from.Epoch && at.Offset >= f.from.Offset:
 		return stepLevel
-	case f.joined != t.last:
+	case f.from != t.last, f.sent:
 		return stepLate
 	}
 	t.leave(f)

@@ -85,7 +85,8 @@ type Config struct {
 	CredentialLife time.Duration
 
 	// RecentMessages and RecentBytes bound the latest messages that are kept in
-	// memory for each active topic. If zero, 256 and 256 KiB.
+	// memory for each active topic; the newest may be larger alone. If zero, 256 and
+	// 256 KiB. If RecentMessages is negative, none.
 	RecentMessages, RecentBytes int
 
 	// Linger is how long a topic stays active after its last subscriber has gone,

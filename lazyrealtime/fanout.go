@@ -35,27 +35,105 @@ func streamName(topic, identifier string) string {
 	return topic + "~" + hex.EncodeToString(sum[:5])
 }
 
-// group are the followers of a topic that get frames of one form.
+// group are the followers of a topic that get frames of one form. The topic's mu
+// guards it, except for what never changes.
 type group struct {
-	form     form
-	envelope *cable.Envelope
-	members  []*follower
+	form     form            // never changes
+	envelope *cable.Envelope // nor does this; nil for plain text
+	members  []*follower     // who are live
+	users    int             // followers, live or not
+	place    int             // in the topic's groups
+}
+
+// groups are those of a topic: a few, or one for each subscription.
+type groups struct {
+	all   []*group
+	index map[form]*group // nil while there are few
+}
+
+// fewGroups is up to how many groups are looked for one by one: for them a map
+// would take more memory than they do.
+const fewGroups = 8
+
+// of returns the group of a form, with one user more. mu is held.
+func (gs *groups) of(fm form) *group {
+	g := gs.find(fm)
+	if g == nil {
+		g = &group{form: fm, place: len(gs.all)}
+		if fm.kind != formText {
+			g.envelope = cable.NewEnvelope(fm.identifier, fm.stream, fm.kind == formExtended)
+		}
+		gs.all = append(gs.all, g)
+		if gs.index != nil {
+			gs.index[fm] = g
+		} else if len(gs.all) > fewGroups {
+			gs.index = make(map[form]*group, len(gs.all))
+			for _, g := range gs.all {
+				gs.index[g.form] = g
+			}
+		}
+	}
+	g.users++
+	return g
+}
+
+func (gs *groups) find(fm form) *group {
+	if gs.index != nil {
+		return gs.index[fm]
+	}
+	for _, g := range gs.all {
+		if g.form == fm {
+			return g
+		}
+	}
+	return nil
+}
+
+// release ends a use of a group. mu is held.
+func (gs *groups) release(g *group) {
+	if g.users--; g.users > 0 {
+		return
+	}
+	last := len(gs.all) - 1
+	moved := gs.all[last]
+	gs.all[g.place], moved.place = moved, g.place
+	gs.all[last] = nil
+	if gs.all = gs.all[:last]; last == 0 {
+		*gs = groups{} // of a topic that had more once
+	}
+	delete(gs.index, g.form)
 }
 
 // follower is a subscription of a connection, to one topic.
 type follower struct {
 	topic *topic
 	conn  *lazywebsocket.Conn
-	form  form
-
-	origin string            // of the connection: it does not get its own whispers
-	gap    func(at Position) // tells the client that messages before are missing; must not block, or call the topic
+	group *group
+	owner owner
 
 	// The topic's mu guards what follows.
-	place  int      // in its group's members
-	live   bool     // it is there
-	gone   bool     // the subscription has ended
-	joined Position // where it became live
+	place int      // in its group's members
+	live  bool     // it is there
+	gone  bool     // the subscription has ended
+	from  Position // it has got everything behind it
+	sent  bool     // and something before, perhaps: a replay has begun
+}
+
+// owner is whose follower it is.
+type owner interface {
+	// from returns the origin of the connection: it does not get its own whispers.
+	from() string
+	// tellGap tells the client that messages before a position are missing. It does
+	// not block, and calls nothing of the topic, whose mu is held.
+	tellGap(f *follower, at Position)
+}
+
+// follow makes a follower, which is not live yet, of a topic that was acquired for
+// it; end releases the topic.
+func (t *topic) follow(conn *lazywebsocket.Conn, fm form, o owner) *follower {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return &follower{topic: t, conn: conn, group: t.groups.of(fm), owner: o}
 }
 
 // join makes a follower get what is live, behind the topic's last position. mu is
@@ -64,18 +142,8 @@ func (t *topic) join(f *follower) {
 	if f.live || f.gone {
 		return
 	}
-	g := t.forms[f.form]
-	if g == nil {
-		if t.forms == nil {
-			t.forms = make(map[form]*group)
-		}
-		g = &group{form: f.form}
-		if f.form.kind != formText {
-			g.envelope = cable.NewEnvelope(f.form.identifier, f.form.stream, f.form.kind == formExtended)
-		}
-		t.forms[f.form] = g
-	}
-	f.place, f.live, f.joined = len(g.members), true, t.last
+	g := f.group
+	f.place, f.live = len(g.members), true
 	g.members = append(g.members, f)
 }
 
@@ -85,26 +153,27 @@ func (t *topic) leave(f *follower) {
 		return
 	}
 	f.live = false
-	g := t.forms[f.form]
+	g := f.group
 	last := len(g.members) - 1
 	moved := g.members[last]
 	g.members[f.place], moved.place = moved, f.place
 	g.members[last] = nil
-	if g.members = g.members[:last]; last == 0 {
-		delete(t.forms, f.form)
-	}
+	g.members = g.members[:last]
 }
 
 // fanout puts a message into the queues of all who are live: one frame for all
 // that share its form. mu is held; nothing waits for a network.
 func (t *topic) fanout(m *Message) {
-	if len(t.forms) == 0 {
+	if len(t.groups.all) == 0 {
 		return
 	}
 	start := t.hub.now()
 	n := 0
 	_ = t.out.Send(func(yield func(*lazywebsocket.Conn, *lazywebsocket.PreparedMessage) bool) {
-		for _, g := range t.forms {
+		for _, g := range t.groups.all {
+			if len(g.members) == 0 {
+				continue
+			}
 			pm := t.frame(g, m)
 			for _, f := range g.members {
 				if !yield(f.conn, pm) {
@@ -124,10 +193,13 @@ func (t *topic) fleet(origin string, data []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_ = t.out.Send(func(yield func(*lazywebsocket.Conn, *lazywebsocket.PreparedMessage) bool) {
-		for _, g := range t.forms {
+		for _, g := range t.groups.all {
+			if len(g.members) == 0 {
+				continue
+			}
 			pm := t.frame(g, m)
 			for _, f := range g.members {
-				if (origin == "" || f.origin != origin) && !yield(f.conn, pm) {
+				if (origin == "" || f.owner.from() != origin) && !yield(f.conn, pm) {
 					return
 				}
 			}
@@ -140,10 +212,10 @@ func (t *topic) fleet(origin string, data []byte) {
 
 // fanoutGap tells everybody who is live that messages are missing. mu is held.
 func (t *topic) fanoutGap() {
-	for _, g := range t.forms {
+	for _, g := range t.groups.all {
 		for _, f := range g.members {
-			f.gap(t.last)
-			f.joined = t.last
+			f.owner.tellGap(f, t.last)
+			f.from = t.last
 		}
 	}
 }
@@ -161,13 +233,9 @@ func (t *topic) frame(g *group, m *Message) *lazywebsocket.PreparedMessage {
 // frames builds messages in the form of a follower that is catching up.
 func (f *follower) frames(messages []*Message) iter.Seq2[*lazywebsocket.Conn, *lazywebsocket.PreparedMessage] {
 	return func(yield func(*lazywebsocket.Conn, *lazywebsocket.PreparedMessage) bool) {
-		var envelope *cable.Envelope
-		if f.form.kind != formText {
-			envelope = cable.NewEnvelope(f.form.identifier, f.form.stream, f.form.kind == formExtended)
-		}
 		var scratch []byte
 		for _, m := range messages {
-			scratch = appendForm(scratch[:0], f.form.kind, envelope, m)
+			scratch = appendForm(scratch[:0], f.group.form.kind, f.group.envelope, m)
 			pm, _ := lazywebsocket.NewPreparedMessage(lazywebsocket.TextMessage, scratch)
 			if !yield(f.conn, pm) {
 				return

@@ -25,6 +25,9 @@ func (f *follower) now(told func(Position)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	told(t.last)
+	if !f.live {
+		f.from = t.last
+	}
 	t.join(f)
 }
 
@@ -33,7 +36,8 @@ func (f *follower) nowBehindGap() {
 	t := f.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f.gap(t.last)
+	f.owner.tellGap(f, t.last)
+	f.from = t.last
 	t.join(f)
 }
 
@@ -63,7 +67,7 @@ func (t *topic) since(ctx context.Context, then time.Time) (at Position, err err
 func (f *follower) catchUp(ctx context.Context, at Position, most int, send sender, level func(Position)) error {
 	t := f.topic
 	start := time.Now()
-	replayed, told := 0, false
+	from, replayed, told := at, 0, false
 	for {
 		messages, err := t.next(ctx, at, replayPage)
 		if err != nil {
@@ -75,10 +79,14 @@ func (f *follower) catchUp(ctx context.Context, at Position, most int, send send
 				level(at)
 				t.hub.took(TimeReplay, start)
 			}
-			if t.joinAt(f, at) {
+			if t.joinAt(f, from, at) {
 				return nil
 			}
 			continue
+		}
+		if from.IsZero() {
+			from = messages[0].Position
+			from.Offset--
 		}
 		if replayed += len(messages); most >= 0 && replayed > most && !told {
 			return &GapError{Topic: t.name, After: at, Tail: messages[len(messages)-1].Position}
@@ -90,8 +98,9 @@ func (f *follower) catchUp(ctx context.Context, at Position, most int, send send
 	}
 }
 
-// joinAt makes a follower live if the topic has nothing behind a position.
-func (t *topic) joinAt(f *follower, at Position) bool {
+// joinAt makes a follower, which has got everything between from and at, live if the
+// topic has nothing behind at.
+func (t *topic) joinAt(f *follower, from, at Position) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
@@ -99,10 +108,12 @@ func (t *topic) joinAt(f *follower, at Position) bool {
 		if !t.recent.whole || len(t.recent.messages) > 0 {
 			return false
 		}
+		from = t.last
 	case at.Epoch != t.last.Epoch || at.Offset < t.recent.base || at.Offset > t.last.Offset,
 		len(t.recent.behind(at.Offset, 1)) > 0:
 		return false
 	}
+	f.from = from
 	t.join(f)
 	return true
 }
@@ -110,10 +121,11 @@ func (t *topic) joinAt(f *follower, at Position) bool {
 // replay sends messages, and waits when the connection does not take them as fast:
 // a history fills no queue.
 func (f *follower) replay(messages []*Message, send sender) error {
+	f.sent = true
 	for len(messages) > 0 {
 		n, bytes := 0, 0
 		for n < len(messages) && (n == 0 || bytes+len(messages[n].Data) < replayChunk) {
-			bytes += len(messages[n].Data) + len(f.form.identifier)
+			bytes += len(messages[n].Data) + len(f.group.form.identifier)
 			n++
 		}
 		if f.conn.QueueStats().Bytes+bytes > replayChunk {
@@ -136,6 +148,7 @@ func (f *follower) end() {
 	t.mu.Lock()
 	f.gone = true
 	t.leave(f)
+	t.groups.release(f.group)
 	t.mu.Unlock()
 	t.hub.release(t)
 }

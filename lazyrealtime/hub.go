@@ -80,8 +80,8 @@ func Open(ctx context.Context, config Config) (*Hub, error) {
 		config: config, log: config.Log, logger: config.Logger,
 		topics:         make(map[string]*topic),
 		keys:           newKeys(config.Secret),
-		recentMessages: or(config.RecentMessages, defaultRecentMessages),
-		recentBytes:    or(config.RecentBytes, defaultRecentBytes),
+		recentMessages: max(0, or(config.RecentMessages, defaultRecentMessages)),
+		recentBytes:    max(0, or(config.RecentBytes, defaultRecentBytes)),
 	}
 	if h.logger == nil {
 		h.logger = slog.Default()
@@ -162,12 +162,12 @@ func (h *Hub) known(name string) *topic {
 // acquire returns the topic of a name, opened, to be released.
 func (h *Hub) acquire(ctx context.Context, name string) (*topic, error) {
 	for {
-		t, err := h.enlist(name)
+		t, opened, err := h.enlist(name)
 		if err != nil {
 			return nil, err
 		}
 		select {
-		case <-t.opened:
+		case <-opened:
 		case <-ctx.Done():
 			h.release(t)
 			return nil, context.Cause(ctx)
@@ -184,24 +184,31 @@ func (h *Hub) acquire(ctx context.Context, name string) (*topic, error) {
 // errRetired is the failure of a topic that is being forgotten: another follows.
 var errRetired = errors.New("the topic is retired")
 
-// enlist returns the topic of a name, which somebody may still have to open, and
+// enlist returns the topic of a name, and what is closed when it is open, and
 // counts a user.
-func (h *Hub) enlist(name string) (*topic, error) {
+func (h *Hub) enlist(name string) (*topic, <-chan struct{}, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return nil, ErrClosed
+		return nil, nil, ErrClosed
 	}
 	t := h.topics[name]
 	if t == nil {
-		t = &topic{hub: h, name: name, opened: make(chan struct{}), reads: make(chan struct{}, 1)}
-		t.reads <- struct{}{}
+		t = &topic{hub: h, name: name, opened: make(chan struct{})}
 		h.topics[name] = t
+		t.users++ // who opens it, so that it is not forgotten meanwhile
 		h.all.Go(func() { h.open(t) })
 	}
 	t.users++
-	return t, nil
+	return t, t.opened, nil
 }
+
+// alreadyOpen is what the opened of all open topics becomes: theirs need not be kept.
+var alreadyOpen = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // openTimeout bounds what an engine may take to follow a topic.
 const openTimeout = 10 * time.Second
@@ -210,12 +217,15 @@ const openTimeout = 10 * time.Second
 func (h *Hub) open(t *topic) {
 	ctx, cancel := context.WithTimeout(h.ctx, openTimeout)
 	defer cancel()
-	if t.failed = t.open(ctx); t.failed != nil {
-		h.mu.Lock()
+	t.failed = t.open(ctx)
+	h.mu.Lock()
+	if t.failed != nil {
 		delete(h.topics, t.name)
-		h.mu.Unlock()
 	}
 	close(t.opened)
+	t.opened = alreadyOpen
+	h.mu.Unlock()
+	h.release(t)
 }
 
 // release ends an acquire.

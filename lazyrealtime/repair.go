@@ -58,7 +58,7 @@ func (t *topic) repaired(page Page) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, m := range page.Messages {
-		if m.Position.Offset > t.last.Offset {
+		if !t.ended && m.Position.Offset > t.last.Offset {
 			t.deliver(m)
 			t.hub.count(CountRepairs, 1)
 		}
@@ -82,10 +82,7 @@ func (t *topic) broken(gap *GapError) {
 	t.recent.reset(gap.Tail.Offset, gap.Tail.Offset == 0)
 	t.again = true
 	t.fanoutGap()
-	for s := range t.pulls {
-		s.fail(gap)
-	}
-	t.wake()
+	t.wake() // those who read find out from the engine: they may be further
 }
 
 // check compares the topic's last position with the engine's.

@@ -159,7 +159,7 @@ func (h *Hub) serveText(w http.ResponseWriter, r *http.Request, id Identity, top
 		s.deregister(err)
 		return
 	}
-	s.follower = &follower{topic: t, conn: conn, form: form{kind: formText}, gap: func(Position) { s.send([]byte(refreshHTML)) }}
+	s.follower = t.follow(conn, form{kind: formText}, s)
 	h.goes(func() { s.start(from) })
 	switch {
 	case h.config.Poller != nil:
@@ -178,6 +178,12 @@ type textStream struct {
 	session
 	follower *follower
 }
+
+// from implements owner: it whispers nothing.
+func (s *textStream) from() string { return "" }
+
+// tellGap implements owner.
+func (s *textStream) tellGap(*follower, Position) { s.send([]byte(refreshHTML)) }
 
 func (s *textStream) run() {
 	defer s.conn.Close()

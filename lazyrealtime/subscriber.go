@@ -14,12 +14,12 @@ import (
 type Subscriber struct {
 	session    *session
 	identifier string
-	params     cable.Params
-	channel    Channel
-	topics     []string
-	signed     bool // the hub has signed the topic's name
-	public     bool // the topic is public
-	accepted   bool // the channel has let it in
+	channel    *Channel
+	params     *cable.Params // nil once it has started
+	topics     []string      // that it will follow; nil once it does
+	turbo      bool          // its channel is turbo-rails'
+	public     bool          // the topic is public
+	accepted   bool          // the channel has let it in
 
 	followers []*follower // one for each topic
 	present   bool        // its identity is present in the first topic, on its account; serving goroutine only
@@ -33,18 +33,22 @@ type Subscriber struct {
 var errEnded = errors.New("the subscription has ended")
 
 // admit lets a subscription in: nil, or why not.
-func (s *Subscriber) admit() (err error) {
+func (s *Subscriber) admit() error {
 	h := s.session.hub
 	if most := limitOf(h.config.Limits.IdentifierBytes, defaultIdentifierBytes); most >= 0 && len(s.identifier) > most {
 		h.count(CountLimited, 1)
 		return &LimitError{"IdentifierBytes", most}
 	}
-	if s.params, err = cable.ParseIdentifier(s.identifier); err != nil {
+	params, err := cable.ParseIdentifier(s.identifier)
+	if err != nil {
 		return err
 	}
-	if s.channel, err = h.channel(s.params.Channel); err != nil {
+	s.params, s.turbo = &params, params.Channel == channelTurbo
+	channel, err := h.channel(params.Channel)
+	if err != nil {
 		return err
 	}
+	s.channel = channel
 	if err := s.channel.Subscribe(s.session.ctx, s); err != nil {
 		return err
 	}
@@ -58,18 +62,18 @@ func (s *Subscriber) admit() (err error) {
 		if err != nil {
 			return err
 		}
-		f := &follower{
-			topic: t, conn: s.session.conn, origin: s.session.origin,
-			form: form{kind: kind, identifier: s.identifier},
-		}
-		f.gap = func(at Position) { s.tellGap(f, at) }
+		fm := form{kind: kind, identifier: s.identifier}
 		if kind == formExtended {
-			f.form.stream = streamName(topic, s.identifier)
+			fm.stream = streamName(topic, s.identifier)
 		}
-		s.followers = append(s.followers, f)
+		s.followers = append(s.followers, t.follow(s.session.conn, fm, s))
 	}
+	s.topics = nil
 	return nil
 }
+
+// from implements owner.
+func (s *Subscriber) from() string { return s.session.origin }
 
 // start confirms the subscription and lets the messages come: history first, then
 // what is live.
@@ -84,6 +88,7 @@ func (s *Subscriber) start(c *cable.Command) {
 	default:
 		s.startNow(c.History != nil)
 	}
+	s.params = nil
 }
 
 // startNow is start where nothing is replayed. An extended client learns where it
@@ -96,6 +101,7 @@ func (s *Subscriber) startNow(history bool) {
 			if i == 0 {
 				_ = s.pushReply(confirmation, f, at)
 			}
+			s.tellPlace(f, at)
 		})
 	}
 	if len(s.followers) == 0 {
@@ -106,13 +112,21 @@ func (s *Subscriber) startNow(history bool) {
 	}
 }
 
+// tellPlace tells an extended client that follows several topics where it stands in
+// one of them.
+func (s *Subscriber) tellPlace(f *follower, at Position) {
+	if s.session.extended && len(s.followers) > 1 && at.Epoch != "" {
+		_ = s.push(cable.AppendReplyAt(nil, cable.ConfirmHistory, s.identifier, f.group.form.stream, at.Epoch, at.Offset))
+	}
+}
+
 // pushReply answers, and tells an extended client where it stands, if it follows
 // one topic.
 func (s *Subscriber) pushReply(kind cable.Kind, f *follower, at Position) error {
 	if !s.session.extended || len(s.followers) > 1 || at.Epoch == "" {
 		return s.push(cable.AppendReply(nil, kind, s.identifier))
 	}
-	return s.push(cable.AppendReplyAt(nil, kind, s.identifier, f.form.stream, at.Epoch, at.Offset))
+	return s.push(cable.AppendReplyAt(nil, kind, s.identifier, f.group.form.stream, at.Epoch, at.Offset))
 }
 
 // begin says where a follower begins.
@@ -149,9 +163,8 @@ func (s *Subscriber) begins(f *follower, c *cable.Command) (begin, error) {
 		}
 	}
 	if c.Position != "" { // a client that sends it once
-		if p, err := h.openPosition(topic, c.Position); err == nil {
-			return begin{replay: true, at: p.At}, nil
-		}
+		p, err := h.openPosition(topic, c.Position)
+		return begin{replay: err == nil, gap: err != nil, at: p.At}, nil //nolint:nilerr // a gap is the answer
 	}
 	if s.params.Position != "" { // a page, which sends it again when it comes back
 		p, err := h.openPosition(topic, s.params.Position)
@@ -169,7 +182,7 @@ func (s *Subscriber) begins(f *follower, c *cable.Command) (begin, error) {
 
 // clientPosition returns the position that a client has in a follower's topic.
 func clientPosition(h *cable.History, f *follower) (Position, bool) {
-	p, ok := h.Streams[f.form.stream]
+	p, ok := h.Streams[f.group.form.stream]
 	if !ok {
 		p, ok = h.Streams[f.topic.name]
 	}
@@ -197,6 +210,7 @@ func (s *Subscriber) replay(starts []begin, confirm bool) {
 			continue
 		}
 		level := func(at Position) {
+			s.tellPlace(f, at)
 			if i == len(s.followers)-1 && gaps == 0 && confirm && s.session.extended {
 				_ = s.pushReply(cable.ConfirmHistory, f, at)
 			}
@@ -260,7 +274,7 @@ func (s *Subscriber) tellGap(f *follower, at Position) {
 	if s.session.extended {
 		_ = s.pushReply(cable.RejectHistory, f, at)
 	}
-	if s.params.Channel == channelTurbo {
+	if s.turbo {
 		_ = s.push(cable.AppendMessage(nil, s.identifier, []byte(refresh)))
 	}
 }

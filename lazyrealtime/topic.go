@@ -19,22 +19,22 @@ type topic struct {
 
 	opened chan struct{} // closed when the engine's feed runs and last is known
 	failed error         // why not; set before opened is closed
-	reads  chan struct{} // has a token: one reading of the engine at a time
 
 	mu       sync.Mutex
-	warm     bool     // last is known
-	last     Position // of what has been delivered
+	reads    chan struct{} // has a token: one reading of the engine at a time; nil: there was none
+	warm     bool          // last is known
+	last     Position      // of what has been delivered
 	recent   ring
 	keep     Retention
-	filled   bool            // the ring has been filled from the engine once
-	early    []liveMessage   // what came before last was known
-	repairs  bool            // a goroutine reads what is missing
-	again    bool            // more has been missed meanwhile
-	changed  chan struct{}   // closed when last changes; nil: nobody waits
-	ended    bool            // the topic is forgotten: another one has its name
-	users    int             // followers, subscriptions, members, and calls under way
-	idle     time.Time       // since when it has no users
-	forms    map[form]*group // who gets what is live, by the form of its frames
+	filled   bool          // the ring has been filled from the engine once
+	early    []liveMessage // what came before last was known
+	repairs  bool          // a goroutine reads what is missing
+	again    bool          // more has been missed meanwhile
+	changed  chan struct{} // closed when last changes; nil: nobody waits
+	ended    bool          // the topic is forgotten: another one has its name
+	users    int           // followers, subscriptions, members, and calls under way
+	idle     time.Time     // since when it has no users
+	groups   groups        // who gets what is live, by the form of its frames
 	pulls    map[*Subscription]struct{}
 	presence *presence // nil: nobody is present or looks
 
@@ -78,6 +78,7 @@ func (t *topic) live(m *Message, prev uint64) {
 func (t *topic) deliver(m *Message) {
 	t.last = m.Position
 	t.recent.push(m)
+	t.hub.recent.Add(int64(cost(m)))
 	t.trim(time.Now())
 	t.fanout(m)
 	t.wake()
@@ -104,18 +105,19 @@ func (t *topic) wake() {
 // open makes the feed run and learns where the topic is. The first user calls it,
 // once, in a goroutine of its own.
 func (t *topic) open(ctx context.Context) error {
-	if err := t.hub.node.Follow(ctx, t.name); err != nil {
-		return err
+	err := t.hub.node.Follow(ctx, t.name)
+	var tail Position
+	if err == nil {
+		tail, err = t.hub.log.Tail(ctx, t.name)
 	}
-	tail, err := t.hub.log.Tail(ctx, t.name)
 	if err != nil {
-		t.hub.node.Unfollow(t.name)
+		t.hub.node.Unfollow(t.name) // also where Follow may have been done all the same
 		return err
 	}
+	keep := t.hub.retention(t.name)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.last, t.warm = tail, true
-	t.keep = t.hub.retention(t.name)
+	t.last, t.warm, t.keep = tail, true, keep
 	t.recent.reset(tail.Offset, tail.Offset == 0)
 	early, lost := t.early, t.again
 	t.early, t.again = nil, false
@@ -186,10 +188,21 @@ func (t *topic) gapOf(at Position) error {
 	return &GapError{Topic: t.name, After: at, Tail: t.last}
 }
 
+// turn returns the channel that has a token while nobody reads the engine.
+func (t *topic) turn() chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.reads == nil {
+		t.reads = make(chan struct{}, 1)
+		t.reads <- struct{}{}
+	}
+	return t.reads
+}
+
 // readBehind reads the engine. It returns false if memory should be asked again.
 func (t *topic) readBehind(ctx context.Context, at Position, limit int) ([]*Message, bool, error) {
 	select {
-	case <-t.reads:
+	case <-t.turn():
 	case <-ctx.Done():
 		return nil, false, context.Cause(ctx)
 	}

@@ -136,7 +136,10 @@ export class Subscription<Message = any> implements AsyncIterable<{ message: Mes
   /** What was last received of each stream. */
   readonly positions: Positions;
 
-  /** Sends to the channel. False, and nothing is sent, unless confirmed now; true does not mean received. */
+  /**
+   * Sends to the channel. False, and nothing is sent, unless confirmed now; true does not mean received.
+   * A TypeError for what the protocol cannot carry: "", 0, false, null, undefined.
+   */
   send(data: unknown): boolean;
   /** Calls an action of the channel with its parameters; otherwise as `send`. */
   perform(action: string, data?: Record<string, unknown>): boolean;

@@ -179,7 +179,7 @@ export class Cable extends EventTarget {
     this.#socket = socket;
     socket.onopen = () => socket.protocol === PROTOCOL || this.close("unsupported protocol");
     socket.onmessage = ({ data }) => this.#receive(data);
-    socket.onclose = ({ code }) => this.#lost(restarts(code) ? this.#options.restartWindow : undefined);
+    socket.onclose = ({ code }) => this.#lost(restarts(code) ? this.#options.restartWindow : 0);
   }
 
   #receive(data) {
@@ -202,7 +202,7 @@ export class Cable extends EventTarget {
   }
 
   #welcome() {
-    this.#welcomed = this.#env.now();
+    this.#welcomed = this.#clocks();
     this.#become("open");
     this.#watch();
     for (const wire of this.#wires.values()) wire.ask();
@@ -218,7 +218,7 @@ export class Cable extends EventTarget {
   #disconnect({ reason, reconnect }) {
     const renewable = reason === "token_expired" && typeof this.#options.token === "function";
     if (reconnect === false && !renewable) return this.close(reason ?? "closed by the server");
-    this.#lost(reason === "server_restart" ? this.#options.restartWindow : undefined);
+    this.#lost(reason === "server_restart" ? this.#options.restartWindow : 0);
   }
 
   #send(command) {
@@ -227,11 +227,11 @@ export class Cable extends EventTarget {
     return true;
   }
 
-  /** The connection is no more: tries again after a random part of the window, by default the backoff's. */
-  #lost(window) {
+  /** The connection is no more: tries again after a random part of the backoff's window, or a longer one. */
+  #lost(window = 0) {
     this.#detach();
     const { backoffBase, backoffCap } = this.#options;
-    this.#later(window ?? Math.min(backoffCap, backoffBase * 2 ** this.#failures++));
+    this.#later(Math.max(window, Math.min(backoffCap, backoffBase * 2 ** this.#failures++)));
   }
 
   #later(window) {
@@ -268,7 +268,7 @@ export class Cable extends EventTarget {
     this.#attempt++;
     this.#env.clearTimeout(this.#retry);
     this.#env.clearTimeout(this.#watchdog);
-    if (this.#welcomed !== null && this.#env.now() - this.#welcomed >= STABLE) this.#failures = 0;
+    if (this.#welcomed && this.#elapsed(this.#welcomed) >= STABLE) this.#failures = 0;
     this.#welcomed = null;
     const socket = this.#socket;
     this.#socket = null;
@@ -281,7 +281,6 @@ export class Cable extends EventTarget {
 
   #hear() {
     this.#heard = this.#clocks();
-    this.#suspect = false;
   }
 
   /**
@@ -310,7 +309,7 @@ export class Cable extends EventTarget {
   }
 
   #online() {
-    if (this.#parked || this.#state === "closed") return;
+    if (this.#parked) return;
     this.#failures = 0;
     if (this.#state === "offline" || this.#state === "waiting") this.#later(NUDGE);
     else this.#wake();
@@ -355,7 +354,7 @@ class Wire {
   #uses = new Set(); // of Subscription
   #status = "none"; // on this socket: "none", "asked" or "live"
   #outdated = false; // what was asked was for uses that have left since; ask again after the answer
-  #asks = 0; // subscribes sent since the last answer
+  #asks = 0; // subscribes sent on this socket
   #askedAt = 0;
   #quietUntil = null; // until when a confirmed subscription is known to have missed nothing
   #positions = new Map(); // stream -> {epoch, offset}
@@ -380,7 +379,7 @@ class Wire {
   tooLateFor({ position, after }) {
     if (this.#uses.size === 0) return false;
     if (after) return true;
-    return position !== undefined && (this.live || this.#positions.size > 0 || position !== this.#position);
+    return position !== undefined && (this.#positions.size > 0 || position !== this.#position);
   }
 
   add(use, { position, after }) {
@@ -413,12 +412,12 @@ class Wire {
     if (this.#status !== "none" || !this.send(this.#subscribe())) return;
     this.#status = "asked";
     this.#asks++;
-    this.#askedAt = this.#port.env.now();
+    this.#askedAt = this.#port.env.steady();
   }
 
   /** Repeats a subscribe that got no answer; the server confirms a second one without a second replay. */
   askAgain() {
-    if (this.#status !== "asked" || this.#port.env.now() - this.#askedAt < ANSWER) return;
+    if (this.#status !== "asked" || this.#port.env.steady() - this.#askedAt < ANSWER) return;
     this.#status = "none";
     this.ask();
   }
@@ -437,7 +436,7 @@ class Wire {
     return { ...command, history: { since } };
   }
 
-  /** The socket is gone. */
+  /** The server knows nothing of it any more: the socket is gone, or the subscription. */
   cut() {
     if (this.live) this.#quietUntil = Math.max(this.#quietUntil, this.#port.quiet());
     this.#status = "none";
@@ -462,7 +461,6 @@ class Wire {
     const again = this.#quietUntil !== null;
     const fresh = this.#positions.size === 0 && this.#position === undefined && !again;
     this.#status = "live";
-    this.#asks = 0;
     if (fresh) this.#learn(streams); // otherwise it is where the replay will end
     this.#quietUntil ??= this.#port.env.now();
     if (this.#joins.size > 0) this.#join();
@@ -472,11 +470,10 @@ class Wire {
 
   #rejected() {
     if (this.#status !== "asked" || this.#superseded(false)) return;
-    this.#port.forget(this);
-    this.#status = "none";
     this.#answer(new Error("presence: subscription rejected"));
     const uses = [...this.#uses];
     this.#uses.clear();
+    this.cut();
     for (const use of uses) use.reject();
   }
 
@@ -603,6 +600,7 @@ export class Subscription {
 
   /** Sends data to the channel. False, and nothing is sent, unless the subscription is confirmed now. */
   send(data) {
+    sendable(data);
     return this.#command({ command: "message", data: JSON.stringify(data) });
   }
 
@@ -613,6 +611,7 @@ export class Subscription {
 
   /** Sends data to the other subscribers, without the log: typing, cursors. */
   whisper(data) {
+    sendable(data);
     return this.#command({ command: "whisper", data });
   }
 
@@ -646,7 +645,6 @@ export class Subscription {
 
   /** For the Wire. A handler that throws is reported, and stops nothing. */
   emit(name, ...args) {
-    if (this.#ended) return;
     if (name === "received") for (const reader of this.#readers) reader({ value: { message: args[0], ...args[1] } });
     if (name === "gap") for (const reader of this.#readers) reader({ error: new Error("cable: gap in the history") });
     try {
@@ -658,6 +656,7 @@ export class Subscription {
 
   /** For the Wire. */
   reject() {
+    if (this.#ended) return;
     this.emit("rejected");
     this.#end("rejected");
   }
@@ -773,6 +772,11 @@ function identify({ channel, ...rest }) {
 /** Close codes of a server that goes away for a while (RFC 6455, 7.4.1, and IANA's 1012 and 1013). */
 function restarts(code) {
   return code === 1001 || code === 1012 || code === 1013;
+}
+
+/** Action Cable's clients drop messages that are "", 0, false or null, and a server ends who sends them. */
+function sendable(data) {
+  if (!data) throw new TypeError(`cable: ${JSON.stringify(data)} cannot be sent`);
 }
 
 function parse(json) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Cable } from "./cable.js";
-import { PROTOCOL, World, settle } from "./world_test.mjs";
+import { PROTOCOL, World, settle } from "./fake_browser.mjs";
 
 const ROOM = '{"channel":"Room","id":1}';
 const PUBSUB = '{"channel":"$pubsub","signed_stream_name":"s--1"}';
@@ -114,6 +114,15 @@ test("a token that comes late belongs to an attempt that is over", async () => {
   assert.equal(cable.state, "closed");
 });
 
+test("a token that fails late belongs to an attempt that is over", async () => {
+  let fail;
+  const { cable } = start({ token: () => new Promise((_, reject) => (fail = reject)) });
+  cable.close();
+  fail(new Error("late"));
+  await settle();
+  assert.equal(cable.state, "closed");
+});
+
 test("another subprotocol, or none, closes the cable", async () => {
   const { world, cable } = start();
   await settle();
@@ -192,6 +201,8 @@ test("states tell the page what happens", async () => {
 
 test("open tries now instead of waiting", async () => {
   const { world, cable } = await opened();
+  cable.open();
+  assert.equal(cable.state, "open", "there is nothing to try");
   world.socket.cut();
   cable.open();
   await settle();
@@ -215,13 +226,27 @@ test("a restarting server gets its clients back over the window", async () => {
   }
 });
 
+test("a server that restarts again and again is left alone for longer", async () => {
+  const { world, cable } = await opened({}, { random: () => 0.999999 });
+  const delays = [];
+  for (let i = 0; i < 7; i++) {
+    world.socket.tell({ type: "disconnect", reason: "server_restart", reconnect: true });
+    delays.push(cable.retryAt - world.wall);
+    await world.advance(cable.retryAt - world.wall);
+    await world.welcome();
+  }
+  assert.deepEqual(delays, [5000, 5000, 5000, 8000, 16000, 30000, 30000]);
+});
+
 test("a server that forbids coming back is obeyed", async () => {
   const { world, cable } = await opened();
   world.socket.tell({ type: "disconnect", reason: "unauthorized", reconnect: false });
   assert.equal(cable.state, "closed");
   assert.equal(cable.reason, "unauthorized");
   assert.ok(world.socket.closed);
-  for (const type of ["online", "visibilitychange", "pagehide", "pageshow"]) await world.happen(type);
+  await world.happen("offline", { onLine: false });
+  await world.happen("online", { onLine: true });
+  for (const type of ["visibilitychange", "pagehide", "pageshow"]) await world.happen(type);
   await world.advance(60_000);
   assert.equal(world.sockets.length, 1);
   assert.equal(cable.state, "closed");
@@ -366,6 +391,18 @@ test("offline: no attempts; online: at once, within half a second, from the base
   assert.equal(world.sockets.length, 2);
 });
 
+test("coming online is a fresh start", async () => {
+  const { world, cable } = start({}, { random: () => 0.999999 });
+  for (let i = 0; i < 4; i++) {
+    await settle();
+    world.socket.cut();
+    await world.advance(cable.retryAt - world.wall + 1);
+  }
+  await world.happen("online");
+  world.socket.cut();
+  assert.equal(cable.retryAt - world.wall, 1000);
+});
+
 test("a connection lost while offline waits for online", async () => {
   const { world, cable } = await opened();
   world.navigator.onLine = false;
@@ -437,6 +474,7 @@ test("a page in the back-forward cache has no socket, no timers, and comes back 
   for (const type of ["online", "offline", "visibilitychange", "resume"]) await world.happen(type);
   await world.advance(60_000);
   assert.equal(world.sockets.length, 1);
+  assert.equal(cable.state, "waiting");
   await world.happen("pageshow");
   await world.advance(0);
   await world.welcome();
@@ -444,6 +482,21 @@ test("a page in the back-forward cache has no socket, no timers, and comes back 
     { command: "subscribe", identifier: PUBSUB, history: { streams: { "room:1": { epoch: "e1", offset: 5 } } } },
   ]);
   assert.equal(sub.state, "pending");
+});
+
+test("a page that leaves while it waits does not try, and wakes as always when it is back", async () => {
+  const { world, cable } = start({ backoffBase: 20_000 });
+  await settle();
+  world.socket.cut();
+  await world.happen("pagehide");
+  await world.happen("visibilitychange");
+  await world.advance(60_000);
+  assert.equal(world.sockets.length, 1);
+  await world.happen("pageshow");
+  await world.advance(0);
+  assert.equal(world.sockets.length, 2);
+  await world.happen("offline");
+  assert.equal(cable.state, "offline");
 });
 
 // Subscribing
@@ -530,8 +583,21 @@ test("a rejected subscription is over, and not asked for again", async () => {
   assert.deepEqual(world.socket.take(), []);
   cable.subscribe("Room");
   assert.equal(world.socket.take().length, 1, "a new use asks anew");
+  world.socket.tell({ type: "reject_subscription", identifier: sub.identifier });
+  cable.subscribe("Room");
+  assert.equal(world.socket.take().length, 1, "also at once");
   sub.unsubscribe();
   assert.deepEqual(world.socket.take(), []);
+});
+
+test("a rejection that ends another use is not that one's any more", async () => {
+  const { world, cable } = await opened();
+  const w = witness();
+  const sub = cable.subscribe("Room", { rejected: () => other.unsubscribe() });
+  const other = cable.subscribe("Room", w);
+  world.socket.tell({ type: "reject_subscription", identifier: sub.identifier });
+  assert.deepEqual(w.seen, []);
+  assert.equal(other.state, "unsubscribed");
 });
 
 test("a subscribe without an answer is repeated after ten seconds", async () => {
@@ -620,6 +686,38 @@ test("a rejection of an earlier use is not the later's", async () => {
   assert.deepEqual(w.seen, ["confirmed"]);
 });
 
+test("what was asked on an earlier connection gets no answer on this one", async () => {
+  const { world, cable } = await opened();
+  const sub = cable.subscribe("Room");
+  world.socket.cut();
+  await world.advance(1_000);
+  await world.welcome();
+  sub.unsubscribe();
+  const next = cable.subscribe("Room");
+  world.socket.tell(confirm(sub.identifier));
+  world.socket.tell(confirm(sub.identifier));
+  assert.equal(cable.state, "open");
+  assert.equal(next.state, "confirmed");
+});
+
+test("a new use does not inherit the position of one that has left", async () => {
+  for (const [message, extra] of [[data(PUBSUB, 5), {}], [{ type: "ping" }, {}], [{ type: "ping" }, { position: "p2" }]]) {
+    const { world, cable, sub } = await subscribed();
+    world.socket.tell(message);
+    world.socket.cut();
+    await world.advance(1_000);
+    await world.welcome();
+    sub.unsubscribe();
+    cable.signedStream("s--1", extra);
+    world.socket.take();
+    world.socket.tell(confirm(PUBSUB));
+    assert.deepEqual(world.socket.take(), [
+      { command: "unsubscribe", identifier: PUBSUB },
+      { command: "subscribe", identifier: PUBSUB, ...extra },
+    ]);
+  }
+});
+
 test("answers that could be anybody's end the connection", async () => {
   const { world, cable } = await opened();
   const sub = cable.subscribe("Room");
@@ -699,6 +797,19 @@ test("a use with a later rendering gets the replay that the others do not need",
   assert.deepEqual(w.seen, [["m5", 5]]);
 });
 
+test("a use that starts behind the others' position gets its own, also while there is no connection", async () => {
+  const { world, cable, sub } = await subscribed({ position: "p1" });
+  world.socket.tell(data(PUBSUB, 5));
+  world.socket.cut();
+  const uses = [
+    cable.signedStream("s--1", { position: "p1" }),
+    cable.signedStream("s--1", { after: { "room:1": { epoch: "e1", offset: 4 } } }),
+    cable.signedStream("s--1"),
+  ];
+  assert.deepEqual(uses.map(({ identifier }) => JSON.parse(identifier).copy), [2, 3, undefined]);
+  assert.equal(uses[2].identifier, sub.identifier);
+});
+
 test("uses of one rendering share, before anything has arrived", async () => {
   const { world, cable } = await opened();
   const a = cable.signedStream("s--1", { position: "p" });
@@ -733,6 +844,22 @@ test("a history that cannot be filled is a gap, and the old position is forgotte
   world.socket.tell(data(PUBSUB, 2, "e2"));
   assert.deepEqual(w.seen, [["m50", 50], "again", "gap", ["m2", 2]]);
   assert.deepEqual(sub.positions, { "room:1": { epoch: "e2", offset: 2 } });
+});
+
+test("after a gap neither the rendering's position nor the old one is asked for", async () => {
+  const { world, cable } = await opened();
+  const w = witness();
+  cable.signedStream("s--1", { ...w, position: "p1" });
+  world.socket.tell(confirm(PUBSUB));
+  world.socket.tell({ type: "reject_history", identifier: PUBSUB });
+  world.socket.take();
+  world.socket.cut();
+  await world.advance(1_000);
+  await world.welcome();
+  const [command] = world.socket.take();
+  assert.equal(command.position, undefined);
+  assert.deepEqual(Object.keys(command.history), ["since"]);
+  assert.deepEqual(w.seen, ["confirmed", "gap"]);
 });
 
 test("an epoch that changes without a word is a gap", async () => {
@@ -808,6 +935,11 @@ test("sends only when confirmed, and says whether", async () => {
   assert.deepEqual(sent.map((c) => c.command), ["message", "message", "whisper"]);
   assert.deepEqual(sent.slice(0, 2).map((c) => JSON.parse(c.data)), [{ a: 1 }, { text: "hi", action: "speak" }]);
   assert.deepEqual(sent[2].data, { typing: true });
+  for (const empty of ["", 0, false, null, undefined]) {
+    assert.throws(() => sub.send(empty), TypeError);
+    assert.throws(() => sub.whisper(empty), TypeError);
+  }
+  assert.deepEqual(world.socket.take(), []);
   world.socket.readyState = 2;
   assert.equal(sub.send({}), false);
   world.socket.readyState = 1;

@@ -1,7 +1,7 @@
 // A hub for tests: a log per stream, and connections whose frames arrive when the test says so, in order, or
 // never. It does what the real one promises: history first, live held until then, one answer per subscribe.
 
-import { PROTOCOL } from "./world_test.mjs";
+import { PROTOCOL } from "./fake_browser.mjs";
 
 /** A small generator (mulberry32): the same seed, the same run. */
 export function seeded(seed) {
