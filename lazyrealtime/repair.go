@@ -37,13 +37,11 @@ func (t *topic) repair() {
 		page, err := t.hub.log.Read(t.hub.ctx, t.name, at, repairPage)
 		var gap *GapError
 		switch {
-		case err == nil:
+		case err == nil && t.repaired(page):
+			return
+		case err == nil && len(page.Messages) > 0:
 			wait = repairFirst
-			if t.repaired(page) {
-				return
-			}
-		case errors.As(err, &gap):
-			wait = repairFirst
+		case errors.As(err, &gap) && gap.Tail != at:
 			t.broken(gap)
 		case !t.hub.pause(wait/2 + rand.N(wait)): //nolint:gosec // not a secret
 			return // the hub is closed
@@ -85,13 +83,22 @@ func (t *topic) broken(gap *GapError) {
 	t.wake() // those who read find out from the engine: they may be further
 }
 
-// check compares the topic's last position with the engine's.
+// check compares the topic's last position with the engine's, as soon as that can
+// be reached.
 func (t *topic) check() {
-	tail, err := t.hub.log.Tail(t.hub.ctx, t.name)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err != nil || tail.Epoch != t.last.Epoch || tail.Offset > t.last.Offset {
-		t.startRepair() // which waits for an engine that cannot be reached
+	for wait := repairFirst; ; wait = min(2*wait, repairMost) {
+		tail, err := t.hub.log.Tail(t.hub.ctx, t.name)
+		if err == nil {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			if tail.Epoch != t.last.Epoch || tail.Offset > t.last.Offset {
+				t.startRepair()
+			}
+			return
+		}
+		if !t.hub.pause(wait) {
+			return // the hub is closed
+		}
 	}
 }
 
