@@ -146,3 +146,28 @@ func ExampleBudget() {
 	// Output:
 	// websocket: close 1000 (normal)
 }
+
+// A server that stops: its clients are told, over the time that Closing says, and
+// those that connect again find the next server.
+func ExampleGroup_ShutdownOn() {
+	sockets := lazywebsocket.Group{Closing: lazywebsocket.ClosingOptions{
+		Code:   lazywebsocket.CloseServiceRestart,
+		Spread: 5 * time.Second,
+	}}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := new(lazywebsocket.Upgrader).Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		sockets.Add(conn)
+		_, _, _ = conn.ReadMessage()
+	})}
+	sockets.ShutdownOn(server)
+
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	fmt.Println(errors.Join(server.Shutdown(ctx), sockets.Shutdown(ctx)))
+	// Output:
+	// <nil>
+}

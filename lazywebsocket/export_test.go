@@ -2,6 +2,7 @@ package lazywebsocket
 
 import (
 	"net"
+	"time"
 	"unsafe"
 )
 
@@ -54,3 +55,6 @@ type stranger struct{ net.Conn }
 func (c stranger) CloseWrite() error {
 	return c.Conn.(interface{ CloseWrite() error }).CloseWrite()
 }
+
+// Step is the time between two Close frames.
+func (o *ClosingOptions) Step(n int, deadline time.Time) time.Duration { return o.step(n, deadline) }

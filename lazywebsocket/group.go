@@ -16,6 +16,10 @@ import (
 // when Close or Shutdown was called, or when it ended itself; and when a
 // broadcast finds that it cannot be written to any more.
 type Group struct {
+	// Closing says how Shutdown ends the members. It must not change once the group
+	// is used.
+	Closing ClosingOptions
+
 	mu      sync.Mutex
 	members []*Conn       // in no order
 	places  map[*Conn]int // in members
@@ -25,14 +29,24 @@ type Group struct {
 	due      []*Conn
 	taken    int
 	flushers int
+
+	leaving *leaving // nil until Shutdown
 }
 
 // Add makes a connection a member: it gets what is broadcast from now on. One
-// that is a member already, or has ended, is left as it is.
+// that is a member already, or has ended, is left as it is. When Shutdown has
+// begun none becomes a member: the connection is sent away as the members are.
 func (g *Group) Add(c *Conn) {
 	q := c.openQueue()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.leaving != nil {
+		if _, ok := g.places[c]; !ok {
+			g.leaving.expect(1)
+			go g.sendOneAway(g.leaving, c)
+		}
+		return
+	}
 	if _, ok := g.places[c]; ok || !c.joined(q, g) {
 		return
 	}
