@@ -113,7 +113,7 @@ func (k *keepalive) ping() {
 	case left:
 		k.stalled = 0
 		k.arm(k.timeout)
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, os.ErrDeadlineExceeded) && k.c.w.failure.Load() == nil:
 		k.judgeWriter(reads)
 	default:
 		// Writing has ended. The peer may go on sending, its Close frame at least.

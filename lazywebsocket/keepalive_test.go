@@ -311,3 +311,14 @@ func TestKeepalivePingIntoAFullBuffer(t *testing.T) {
 		<-read
 	})
 }
+
+// A write that has failed and an application that does not read leave the keepalive
+// nothing to do, which it does without haste: the clock of the bubble goes on.
+func TestKeepaliveRests(t *testing.T) {
+	everyDriver(t, wstest.Network{Buffer: 1000}, everySecond, func(t *testing.T, conn *driven, _ *wstest.Peer) {
+		must(t, conn.SetWriteDeadline(time.Now().Add(time.Second)))
+		wantSummary(t, conn.WriteMessage(lazywebsocket.BinaryMessage, make([]byte, 3000)), "write timeout")
+		time.Sleep(time.Hour)
+		must(t, conn.Close())
+	})
+}
