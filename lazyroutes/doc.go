@@ -76,4 +76,17 @@
 //
 // If a connection was hijacked and nothing registered, the router closes it
 // after a panic.
+//
+// Over HTTP/2 nothing can be hijacked: code that takes over the stream uses the
+// response writer until it is done with it, and the stream ends with the handler. An
+// extended CONNECT that asks for a WebSocket (RFC 8441) goes to the route that is
+// drawn for GET; the action sees its method, CONNECT. So that an action may return
+// and leave the stream to a goroutine, the response writer has a second method
+//
+//	OnReturn(f func())
+//
+// with the same terms, but for these: the stream belongs to the registrant from then
+// on, whatever the action returns; the functions are called, in the order of their
+// registration, when the action has returned without a panic and its error was logged,
+// and the request ends when they have returned.
 package lazyroutes

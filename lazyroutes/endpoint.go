@@ -79,6 +79,11 @@ func (e *endpoint) guard(w http.ResponseWriter, r *http.Request, action action, 
 	if err != nil {
 		e.failed(w, re, r, err)
 	}
+	for len(re.onReturn) > 0 {
+		f := re.onReturn[0]
+		re.onReturn = re.onReturn[1:]
+		f()
+	}
 }
 
 // failed deals with the error of an action.
@@ -102,7 +107,7 @@ func (e *endpoint) failed(w http.ResponseWriter, re *response, r *http.Request, 
 // panicked deals with the value of a panic. It panics itself to abort the
 // response.
 func (e *endpoint) panicked(w http.ResponseWriter, re *response, r *http.Request, v any) {
-	defer func() { re.onPanic = nil }() // each is called once
+	defer func() { re.onPanic, re.onReturn = nil, nil }() // each is called once
 	for _, f := range re.onPanic {
 		e.callOnPanic(re, r, f)
 	}

@@ -14,6 +14,8 @@ type response struct {
 	begun    bool     // a status has been written that is not informational
 	hijacked net.Conn // the connection, once it has been hijacked
 	onPanic  []func()
+	onReturn []func()
+	streamed bool // somebody has the HTTP/2 stream
 }
 
 // wrap returns w wrapped, with those optional interfaces that w has. A writer
@@ -101,6 +103,15 @@ func (re *response) OnPanic(f func()) {
 	}
 }
 
+// OnReturn registers a function that is called when the action has returned. See the
+// description of the package for the terms.
+func (re *response) OnReturn(f func()) {
+	if f != nil {
+		re.onReturn = append(re.onReturn, f)
+		re.streamed = true
+	}
+}
+
 func (re *response) Header() http.Header { return re.w.Header() }
 
 func (re *response) WriteHeader(status int) {
@@ -124,7 +135,7 @@ func (re *response) WriteString(s string) (int, error) {
 }
 
 // taken tells whether somebody else has the connection, or the HTTP/2 stream.
-func (re *response) taken() bool { return re.hijacked != nil || len(re.onPanic) > 0 }
+func (re *response) taken() bool { return re.hijacked != nil || re.streamed || len(re.onPanic) > 0 }
 
 // flusher, hijacker and readerFrom are the parts of a response that only some
 // have. They go through the writer beneath.
