@@ -23,6 +23,8 @@ const (
 	// away what the peer has not received yet.
 	lingerTime  = 2 * time.Second
 	lingerBytes = 256 << 10
+	// streamLinger is lingerTime on a stream of HTTP/2, for which a handler waits.
+	streamLinger = time.Second
 )
 
 // Close ends the connection. If no Close frame was sent it sends one, with
@@ -38,12 +40,17 @@ const (
 // from any goroutine, any number of times: the second and later ones return
 // nil. To wait for the peer's Close frame, use Shutdown.
 //
+// Over HTTP/2 the stream ends when the handler of its request returns, and the peer
+// must have answered by then, or it sees no goodbye (1006): there Close waits for that,
+// a second at most, and so do the later calls.
+//
 // Called by a deferred function while a panic is on its way, as by
 //
 //	defer conn.Close()
 //
 // it says CloseInternalServerErr instead.
 func (c *Conn) Close() error {
+	defer c.awaitStream()
 	if c.deadlines.ended() {
 		return nil // and the walk up the stack is saved
 	}
@@ -51,6 +58,33 @@ func (c *Conn) Close() error {
 		return c.end(CloseInternalServerErr, "")
 	}
 	return c.end(CloseNormalClosure, "")
+}
+
+// overStream reports whether the connection is a stream of HTTP/2.
+func (c *Conn) overStream() bool {
+	_, ok := c.deadlines.conn().(*streamConn)
+	return ok
+}
+
+// awaitStream waits until a stream of HTTP/2 that is ending is not used any more:
+// the handler may return then.
+func (c *Conn) awaitStream() {
+	s, ok := c.deadlines.conn().(*streamConn)
+	if !ok {
+		return
+	}
+	if !c.r.handling.Load() {
+		<-s.done // after goodbyeWait and streamLinger at the latest
+		return
+	}
+	// A handler of a control message may be our caller, within a read, which who
+	// lingers waits for.
+	timer := time.NewTimer(goodbyeWait)
+	defer timer.Stop()
+	select {
+	case <-s.done:
+	case <-timer.C:
+	}
 }
 
 // panicking reports whether the goroutine runs deferred functions of a panic.
@@ -85,11 +119,16 @@ func (c *Conn) Shutdown(ctx context.Context, code int, reason string) error {
 	if _, _, err := wsproto.ParseClose(payload); err != nil || len(payload) > wsproto.MaxControlPayload {
 		return &OpError{Op: "shutdown", Err: errBadClose}
 	}
+	defer c.awaitStream()
 	if c.deadlines.ended() {
 		return nil
 	}
 	err := c.shutdown(ctx, payload)
+	waited := err != nil && c.w.closeSent.Load()
 	_ = c.end(code, reason)
+	if waited && c.overStream() {
+		_ = c.closeNow() // the peer has had its time, and a handler may wait to return
+	}
 	if op, ok := err.(*OpError); ok { //nolint:errorlint // ours, not one within a handler's error
 		err = op.Err
 	}
@@ -198,9 +237,13 @@ func (c *Conn) sayGoodbye(code int, reason string, deadline time.Time) bool {
 // linger shuts the write side, reads what still comes, and closes.
 func (c *Conn) linger() {
 	defer c.closeNow() //nolint:errcheck // nobody is left to be told
-	deadline := time.Now().Add(lingerTime)
+	patience := lingerTime
+	if c.overStream() {
+		patience = streamLinger
+	}
+	deadline := time.Now().Add(patience)
 	// CloseWrite of a *tls.Conn has a patience of its own.
-	limit := time.AfterFunc(lingerTime, func() { _ = c.closeNow() })
+	limit := time.AfterFunc(patience, func() { _ = c.closeNow() })
 	defer limit.Stop()
 	half, ok := c.deadlines.conn().(interface{ CloseWrite() error })
 	if ok && half.CloseWrite() != nil {
@@ -278,9 +321,12 @@ func (c *Conn) closeNow() error {
 	return hangUp(c.deadlines.conn())
 }
 
-// overTLS reports whether the connection beneath is a *tls.Conn, which cannot be
-// written to after a write that ran out of time, even if nothing has left.
-func (c *Conn) overTLS() bool {
-	_, ok := c.deadlines.conn().(*tls.Conn)
-	return ok
+// finalDeadlines reports whether the connection beneath cannot be written to after a
+// write that ran out of time, even if nothing has left: TLS, and a stream of HTTP/2.
+func (c *Conn) finalDeadlines() bool {
+	switch c.deadlines.conn().(type) {
+	case *tls.Conn, *streamConn:
+		return true
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package lazywebsocket_test
 
 import (
+	"fmt"
 	"testing"
 
 	"golazy.dev/lazywebsocket"
@@ -9,13 +10,16 @@ import (
 
 func TestConnReports(t *testing.T) {
 	bothRoles(t, options{}, func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer) {
-		if conn.LocalAddr() != p.Conn.RemoteAddr() || conn.RemoteAddr() != p.Conn.LocalAddr() {
+		if got := fmt.Sprintf("%s to %s", conn.LocalAddr(), conn.RemoteAddr()); conn.OverStream() && got != "server.wstest:80 to client.wstest:49152" {
+			t.Error(got)
+		}
+		if !conn.OverStream() && (conn.LocalAddr() != p.Conn.RemoteAddr() || conn.RemoteAddr() != p.Conn.LocalAddr()) {
 			t.Errorf("%v to %v", conn.LocalAddr(), conn.RemoteAddr())
 		}
 		if conn.NetConn() == nil || conn.NetConn() != conn.UnderlyingConn() {
 			t.Errorf("%v, %v", conn.NetConn(), conn.UnderlyingConn())
 		}
-		if _, ok := conn.NetConn().(*wstest.PipeConn); !ok {
+		if _, ok := conn.NetConn().(*wstest.PipeConn); !ok && !conn.OverStream() {
 			t.Errorf("NetConn is a %T", conn.NetConn())
 		}
 		if conn.Subprotocol() != "" {

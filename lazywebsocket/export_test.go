@@ -58,3 +58,26 @@ func (c stranger) CloseWrite() error {
 
 // Step is the time between two Close frames.
 func (o *ClosingOptions) Step(n int, deadline time.Time) time.Duration { return o.step(n, deadline) }
+
+// StreamDone is closed when nothing uses the stream of HTTP/2 any more.
+func (c *Conn) StreamDone() <-chan struct{} { return c.deadlines.nc.(*streamConn).done }
+
+// ServeBehind is Serve that never waits for the connection's end.
+func (p *Poller) ServeBehind(c *Conn, h MessageHandler) error {
+	s, err := p.serve(c, h)
+	if err == nil && !s.polled {
+		go s.block()
+	}
+	return err
+}
+
+// CloseBehind is Close that never waits for the end of a stream of HTTP/2.
+func (c *Conn) CloseBehind() error {
+	if c.deadlines.ended() {
+		return nil
+	}
+	return c.end(CloseNormalClosure, "")
+}
+
+// OverStream reports whether the connection is a stream of HTTP/2.
+func (c *Conn) OverStream() bool { return c.overStream() }

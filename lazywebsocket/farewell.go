@@ -34,6 +34,8 @@ func (c *Conn) sayFarewell() {
 	}
 	switch {
 	case !c.w.closeSent.Load():
+	case c.overStream():
+		c.abort() // nothing is left to be read, and the handler may return
 	case c.r.dec.Role == wsproto.Client || !c.plainSocket() || f.what&farewellTrailing != 0:
 		_ = c.end(int(f.code), "")
 	case c.served.Load() != nil:

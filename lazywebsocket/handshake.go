@@ -129,8 +129,9 @@ func Subprotocols(r *http.Request) []string {
 }
 
 // IsWebSocketUpgrade reports whether the request asks for an upgrade to the
-// WebSocket protocol: whether Upgrade is worth calling.
+// WebSocket protocol: whether Upgrade is worth calling. Over HTTP/2 that is an
+// extended CONNECT (RFC 8441).
 func IsWebSocketUpgrade(r *http.Request) bool {
-	return headerHasToken(r.Header, "Connection", "upgrade") &&
+	return extendedConnect(r) || headerHasToken(r.Header, "Connection", "upgrade") &&
 		headerHasToken(r.Header, "Upgrade", "websocket")
 }

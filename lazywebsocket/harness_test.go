@@ -85,9 +85,11 @@ func bothRoles(t *testing.T, o options, f func(t *testing.T, conn *lazywebsocket
 // onNetwork is bothRoles on a network.
 func onNetwork(t *testing.T, n wstest.Network, o options, f func(t *testing.T, conn *lazywebsocket.Conn, p *wstest.Peer)) {
 	t.Helper()
-	for _, r := range []role{server, client} {
-		bubble(t, r.String(), func(t *testing.T) {
-			conn, p := r.connect(t, n, o)
+	for name, connect := range map[string]func(testing.TB, wstest.Network, options) (*lazywebsocket.Conn, *wstest.Peer){
+		"server": server.connect, "client": client.connect, "http2": overHTTP2,
+	} {
+		bubble(t, name, func(t *testing.T) {
+			conn, p := connect(t, n, o)
 			// What waits for ever ends here, with more to say than that all is blocked.
 			stuck := time.AfterFunc(1000*time.Hour, func() {
 				t.Error("the test is stuck")

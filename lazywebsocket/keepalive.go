@@ -141,7 +141,7 @@ func (k *keepalive) judgeWriter(reads uint32) {
 		k.lose()
 		return
 	}
-	if !k.c.overTLS() {
+	if !k.c.finalDeadlines() {
 		k.c.deadlines.probe()
 	}
 	k.arm(0)

@@ -124,6 +124,7 @@ func TestKeepaliveEndsADeadConnection(t *testing.T) {
 					t.Error("a write to a dead peer was done")
 				}
 				must(t, conn.Close())
+				synctest.Wait()
 				if _, err := p.Conn.Write([]byte("x")); err == nil {
 					if _, err = p.Conn.Write([]byte("x")); err == nil {
 						t.Error("the connection beneath is open")
@@ -253,7 +254,11 @@ func TestKeepaliveWithoutAWriter(t *testing.T) {
 				end(t, conn.Conn)
 				start := time.Now()
 				_, _, err := conn.ReadMessage()
-				wantSummary(t, err, "read timeout")
+				if conn.http2 && name == "failed write" {
+					wantSummary(t, err, "close 1006 unexpected EOF") // the stream ends with it
+				} else {
+					wantSummary(t, err, "read timeout")
+				}
 				if d := time.Since(start); d > time.Minute {
 					t.Errorf("the reader waited for %v", d)
 				}
@@ -286,6 +291,9 @@ func TestKeepaliveEndsWithTheConnection(t *testing.T) {
 // nothing: the peer shows that it lives, and reads again later.
 func TestKeepalivePingIntoAFullBuffer(t *testing.T) {
 	everyDriver(t, wstest.Network{Buffer: 1000}, everySecond, func(t *testing.T, conn *driven, p *wstest.Peer) {
+		if conn.http2 {
+			return // there is no room of a byte: the ping's time is the peer's, as for any write
+		}
 		read := result(func() error { _, err := readAll(conn); return err })
 		header := 4
 		if roleOf(p) == client {

@@ -129,8 +129,8 @@ func TestPollerClosed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			everyPoller(t, wstest.Network{}, tc.options, func(t *testing.T, conn *driven, p *wstest.Peer) {
 				h := newWatched(t, tc.message)
-				must(t, conn.poller.Serve(conn.Conn, h))
-				if stats := conn.poller.Stats(); stats.Polled+stats.Goroutines != 1 || conn.hidden != (stats.Goroutines == 1) {
+				must(t, conn.serveWith(h))
+				if stats := conn.poller.Stats(); stats.Polled+stats.Goroutines != 1 || (conn.hidden || conn.http2) != (stats.Goroutines == 1) {
 					t.Errorf("stats are %+v", stats)
 				}
 				synctest.Wait()
@@ -147,7 +147,7 @@ func TestPollerClosed(t *testing.T) {
 				if stats := conn.poller.Stats(); stats != (lazywebsocket.PollerStats{}) {
 					t.Errorf("stats in the end: %+v", stats)
 				}
-				if err := conn.poller.Serve(conn.Conn, h); err == nil {
+				if err := conn.serveWith(h); err == nil {
 					t.Error("served again")
 				}
 			})
@@ -172,7 +172,7 @@ func say(text string) func(*testing.T, *driven, *wstest.Peer) {
 // What only the peer has ended can still be written to.
 func TestPollerWritesInServeClosed(t *testing.T) {
 	everyPoller(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
-		must(t, conn.poller.Serve(conn.Conn, handlerFuncs{closed: func(c *lazywebsocket.Conn, _ error) {
+		must(t, conn.serveWith(handlerFuncs{closed: func(c *lazywebsocket.Conn, _ error) {
 			if err := c.WriteMessage(lazywebsocket.TextMessage, []byte("last")); err != nil {
 				t.Errorf("write: %v", err)
 			}
@@ -193,7 +193,7 @@ func TestPollerReadDeadlines(t *testing.T) {
 		h := newWatched(t, func(c *lazywebsocket.Conn, _ int, _ []byte) error {
 			return c.SetReadDeadline(time.Now().Add(time.Second))
 		})
-		must(t, conn.poller.Serve(conn.Conn, h))
+		must(t, conn.serveWith(h))
 		for range 3 {
 			time.Sleep(time.Second / 2)
 			p.Text("x")
@@ -204,7 +204,7 @@ func TestPollerReadDeadlines(t *testing.T) {
 	everyPoller(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		must(t, conn.SetReadDeadline(time.Now().Add(-time.Second)))
 		h := newWatched(t, nil)
-		must(t, conn.poller.Serve(conn.Conn, h))
+		must(t, conn.serveWith(h))
 		wantSummary(t, <-h.closed, "read timeout")
 		must(t, conn.Close())
 		p.WantClose(1000)
@@ -212,7 +212,7 @@ func TestPollerReadDeadlines(t *testing.T) {
 	everyPoller(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) { // taken away again
 		h := newWatched(t, nil)
 		must(t, conn.SetReadDeadline(time.Now().Add(time.Second)))
-		must(t, conn.poller.Serve(conn.Conn, h))
+		must(t, conn.serveWith(h))
 		must(t, conn.SetReadDeadline(noDeadline))
 		time.Sleep(time.Minute)
 		p.Close(1000, "")
@@ -229,7 +229,7 @@ func TestPollerBusyHandlerIsAlive(t *testing.T) {
 			done <- true
 			return nil
 		})
-		must(t, conn.poller.Serve(conn.Conn, h))
+		must(t, conn.serveWith(h))
 		p.WriteBytes(wire(t, roleOf(p), "81 01|'1' / 81 01|'2' / 81 05|'3'"))
 		<-done
 		<-done
@@ -306,7 +306,7 @@ func TestPollerServeRacesTheEnd(t *testing.T) {
 			for range 20 {
 				everyPoller(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 					h := newWatched(t, nil)
-					served := result(func() error { return conn.poller.Serve(conn.Conn, h) })
+					served := result(func() error { return conn.serveWith(h) })
 					go end(conn, p)
 					if name == "Shutdown" {
 						p.Close(1000, "")

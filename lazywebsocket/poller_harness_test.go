@@ -19,6 +19,7 @@ import (
 type driver struct {
 	poller *lazywebsocket.Poller // nil: by the application
 	hidden bool                  // the Poller cannot know when it is readable
+	http2  bool                  // on a stream of HTTP/2, a server's
 }
 
 // drivers returns all ways, each with a Poller of its own.
@@ -29,6 +30,23 @@ func drivers() map[string]driver {
 		"inline":    {poller: &lazywebsocket.Poller{Inline: true}},
 		"goroutine": {poller: new(lazywebsocket.Poller), hidden: true},
 	}
+}
+
+// allDrivers are those of drivers, and over HTTP/2.
+func allDrivers() map[string]driver {
+	all := drivers()
+	all["http2"] = driver{http2: true}
+	all["http2 poller"] = driver{http2: true, poller: new(lazywebsocket.Poller)}
+	return all
+}
+
+// connect is role.connect.
+func (d driver) connect(t testing.TB, r role, n wstest.Network, o options) (*lazywebsocket.Conn, *wstest.Peer) {
+	t.Helper()
+	if d.http2 {
+		return overHTTP2(t, n, o)
+	}
+	return r.connect(t, n, o)
 }
 
 // driven is a connection whose ReadMessage is fed by a Poller, so that the scripts
@@ -94,11 +112,25 @@ func (c *driven) ServeClosed(_ *lazywebsocket.Conn, err error) {
 	<-c.over
 }
 
-// Close closes the connection.
+// Close closes the connection. Over HTTP/2 it does not wait for the peer's goodbye,
+// which scripts play later: that has tests of its own.
 func (c *driven) Close() error {
-	err := c.Conn.Close()
+	err := c.CloseBehind()
 	c.release()
 	return err
+}
+
+// linger is the time that the peer has after Close.
+func (c *driven) linger() time.Duration {
+	if c.http2 {
+		return time.Second
+	}
+	return 2 * time.Second
+}
+
+// serveWith is Poller.Serve, and does not wait for the end over HTTP/2 either.
+func (c *driven) serveWith(h lazywebsocket.MessageHandler) error {
+	return c.poller.ServeBehind(c.Conn, h)
 }
 
 // serve hands the connection over, and returns false where that cannot be.
@@ -106,7 +138,7 @@ func (c *driven) serve() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.serving && c.poller != nil {
-		c.serving = c.poller.Serve(c.Conn, c) == nil
+		c.serving = c.serveWith(c) == nil
 	}
 	return c.serving
 }
@@ -155,14 +187,17 @@ type messageSource interface {
 // client.
 func everyDriver(t *testing.T, n wstest.Network, o options, f func(t *testing.T, conn *driven, p *wstest.Peer)) {
 	t.Helper()
-	for _, name := range slices.Sorted(maps.Keys(drivers())) {
+	for _, name := range slices.Sorted(maps.Keys(allDrivers())) {
 		for _, r := range []role{server, client} {
+			if r == client && allDrivers()[name].http2 {
+				continue // which nobody dials
+			}
 			bubble(t, name+"/"+r.String(), func(t *testing.T) {
-				d := drivers()[name]
+				d := allDrivers()[name]
 				if d.poller != nil {
 					defer d.poller.Close()
 				}
-				conn, p := r.connect(t, n, o)
+				conn, p := d.connect(t, r, n, o)
 				stuck := time.AfterFunc(1000*time.Hour, func() {
 					t.Error("the test is stuck")
 					_ = p.Conn.Close()

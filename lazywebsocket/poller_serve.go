@@ -44,34 +44,55 @@ var errServed = errors.New("the connection is served by a Poller")
 // anywhere, deadlines, limits, the keepalive, compression, the handlers of control
 // messages and the closing handshake work as before.
 //
+// Over HTTP/2 a connection ends with the handler of its request: there Serve reads
+// itself and returns at the connection's end. PollerStats counts it as one that has a
+// goroutine.
+//
 // The error is nil unless the connection or the Poller was closed before, which
 // ends the connection, or it is served already; h is not called then.
 func (p *Poller) Serve(c *Conn, h MessageHandler) error {
+	s, err := p.serve(c, h)
+	switch {
+	case err != nil && c.deadlines.ended():
+		c.awaitStream()
+		return err
+	case err != nil:
+		return err
+	case s.polled:
+	case c.overStream():
+		s.block()
+		c.awaitStream()
+	default:
+		go s.block()
+	}
+	return nil
+}
+
+// serve is Serve but for the goroutine.
+func (p *Poller) serve(c *Conn, h MessageHandler) (*served, error) {
 	p.start()
 	c.r.gate.enterAlways()
 	defer c.leaveRead()
 	if c.served.Load() != nil {
-		return &OpError{Op: "serve", Err: errServed}
+		return nil, &OpError{Op: "serve", Err: errServed}
 	}
 	if c.deadlines.ended() {
-		return &OpError{Op: "serve", Err: net.ErrClosed}
+		return nil, &OpError{Op: "serve", Err: net.ErrClosed}
 	}
 	s := &served{c: c, p: p, h: h, remote: compact(c.RemoteAddr())}
-	if !c.inflating() { // a decompressor that has begun cannot but wait
+	if !c.inflating() && !c.overStream() { // a decompressor that has begun cannot but wait
 		s.polled = p.adopt(c)
 	}
 	if !p.count(s) {
 		_ = c.end(CloseGoingAway, "") // it cannot go back
-		return &OpError{Op: "serve", Err: net.ErrClosed}
+		return nil, &OpError{Op: "serve", Err: net.ErrClosed}
 	}
 	c.served.Store(s)
-	if !s.polled {
-		go s.block()
-		return nil
+	if s.polled {
+		s.ready().Watch(s)
+		s.wake() // what has been buffered raises no event
 	}
-	s.ready().Watch(s)
-	s.wake() // what has been buffered raises no event
-	return nil
+	return s, nil
 }
 
 // adopt gives the connection's net.Conn to the loops. It returns false where they

@@ -31,7 +31,7 @@ func TestPollerOrder(t *testing.T) {
 			next++
 			return c.WriteMessage(lazywebsocket.BinaryMessage, data)
 		})
-		must(t, conn.poller.Serve(conn.Conn, h))
+		must(t, conn.serveWith(h))
 		for range 3 {
 			go func() {
 				for range messages {
@@ -123,7 +123,7 @@ func TestPollerAllWaysToWrite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			everyPoller(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 				h := newWatched(t, func(c *lazywebsocket.Conn, _ int, data []byte) error { return way.write(c, string(data)) })
-				must(t, conn.poller.Serve(conn.Conn, h))
+				must(t, conn.serveWith(h))
 				p.Text("aa")
 				p.Want(strings.ReplaceAll(way.want, "%s", "aa"))
 				must(t, way.write(conn.Conn, "bb"))
@@ -147,7 +147,7 @@ func TestPollerStuckWrites(t *testing.T) {
 			wrote <- c.WriteMessageContext(ctx, messageType, make([]byte, 5000))
 			return nil
 		})
-		must(t, conn.poller.Serve(conn.Conn, h))
+		must(t, conn.serveWith(h))
 		p.Text("x")
 		if err := <-wrote; !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the write: %v", err)
@@ -159,7 +159,7 @@ func TestPollerStuckWrites(t *testing.T) {
 			_ = c.SetWriteDeadline(time.Now().Add(time.Second))
 			return c.WriteMessage(messageType, make([]byte, 5000))
 		})
-		must(t, conn.poller.Serve(conn.Conn, h))
+		must(t, conn.serveWith(h))
 		start := time.Now()
 		p.Text("x")
 		wantSummary(t, <-h.closed, "write timeout")
@@ -169,7 +169,7 @@ func TestPollerStuckWrites(t *testing.T) {
 		pongs := make(chan string, 1)
 		conn.SetPongHandler(func(s string) error { pongs <- s; return nil })
 		h := newWatched(t, nil)
-		must(t, conn.poller.Serve(conn.Conn, h))
+		must(t, conn.serveWith(h))
 		stuck := result(func() error { return conn.WriteMessage(lazywebsocket.BinaryMessage, make([]byte, 5000)) })
 		synctest.Wait()
 		p.Ping("unanswered")
@@ -194,7 +194,7 @@ func TestPollerServeWithAStuckWriter(t *testing.T) {
 			return c.WriteMessage(messageType, data)
 		})
 		start := time.Now()
-		must(t, conn.poller.Serve(conn.Conn, h))
+		must(t, conn.serveWith(h))
 		if d := time.Since(start); d > 100*time.Millisecond {
 			t.Errorf("Serve took %v", d)
 		}
@@ -251,7 +251,7 @@ func TestPollerBytesBehindTheHandshake(t *testing.T) {
 func TestPollerNetConn(t *testing.T) {
 	everyPoller(t, wstest.Network{}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
 		h := newWatched(t, nil)
-		must(t, conn.poller.Serve(conn.Conn, h))
+		must(t, conn.serveWith(h))
 		if conn.NetConn() == nil || conn.UnderlyingConn() == nil {
 			t.Error("NetConn is nil")
 		}

@@ -25,7 +25,7 @@ type QueueOptions struct {
 	// Patience is how long the peer may take nothing while something is queued,
 	// before the connection ends: of the queue, or of a message that is being
 	// written in front of it, whatever deadline that has. It may be twice as long
-	// until that is noticed. Over TLS it is seen only that 64 KiB, or what is left,
+	// until that is noticed. Over TLS and HTTP/2 it is seen only that 64 KiB, or what is left,
 	// have left, which they must in that time. If zero, 30 s. If negative, no limit.
 	Patience time.Duration
 }

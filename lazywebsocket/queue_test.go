@@ -343,6 +343,9 @@ func TestQueuePatience(t *testing.T) {
 			publish(t, conn, strings.Repeat("x", 20_000))
 			buf := make([]byte, 500)
 			for range 10 {
+				if conn.OverStream() {
+					break // it is not seen that a peer takes little there
+				}
 				time.Sleep(want - time.Second)
 				_, err := p.Conn.Read(buf)
 				must(t, err)

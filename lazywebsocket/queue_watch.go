@@ -51,7 +51,7 @@ func (c *Conn) look(q *queue, w *watch) {
 	case patience > 0 && quiet >= patience:
 		c.setFate(q, errStalled)
 		c.abort()
-	case patience > 0 && quiet >= q.lookAfter() && !c.overTLS():
+	case patience > 0 && quiet >= q.lookAfter() && !c.finalDeadlines():
 		c.deadlines.probe() // what has left of a blocked write shows when it returns
 	}
 	if b := c.budget(); b.beyond() {

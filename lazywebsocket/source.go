@@ -12,7 +12,7 @@ import (
 // far as the net.Conn lets it. Reader goroutine only.
 type source struct {
 	socket *socket // a plain socket: bytes are fetched when they are there
-	record *record // TLS: the first byte of a record is waited for, the rest is there
+	record *record // TLS, HTTP/2: the first byte of a record is waited for, the rest is there
 }
 
 // record is the record of TLS that is being read: a connection of TLS waits in a
@@ -38,7 +38,8 @@ func (s *source) init(nc net.Conn) (size int) {
 	if s.socket = newSocket(nc); s.socket != nil {
 		return defaultReadBuffer
 	}
-	if _, ok := nc.(*tls.Conn); ok {
+	switch nc.(type) {
+	case *tls.Conn, *streamConn: // what a stream has received is there, like a record
 		s.record = new(record)
 		return secureReadBuffer
 	}

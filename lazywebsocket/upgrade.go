@@ -106,6 +106,13 @@ const defaultUpgradeTimeout = 10 * time.Second
 // The connection does not end with the request's context. If a response writer
 // has a method OnPanic(func()), a panic of the handler reaches the connection
 // through it, and the peer is told CloseInternalServerErr.
+//
+// An extended CONNECT over HTTP/2 (RFC 8441) is accepted like an upgrade, where the
+// process has switched it on: see golazy.dev/lazywebsocket/http2. The connection is
+// a stream of the request then, and ends with its handler, which must not return
+// before: with Close, which waits for the peer's goodbye there, or Poller.Serve,
+// which returns at the end. A response writer with a method OnReturn(func()), such as
+// that of lazyroutes, makes the request wait for the connection.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeader http.Header) (*Conn, error) {
 	budget := u.Budget.orDefault()
 	defer budget.endHandshake()
@@ -118,26 +125,23 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeade
 	}
 	subprotocol := u.chooseSubprotocol(r, responseHeader)
 	extension, agreed := u.chooseCompression(r)
-	buf := borrow(answerSize)
-	defer giveBack(buf)
-	answer, flt := appendAnswer(buf.b[:0], key, subprotocol, extension, responseHeader)
-	if flt != nil {
+	if flt := checkExtras(subprotocol, responseHeader); flt != nil {
 		return nil, u.refuse(w, r, flt)
 	}
 	address, flt := budget.takeAddress(r.RemoteAddr)
 	if flt != nil {
 		return nil, u.refuse(w, r, flt)
 	}
-	nc, rw, err := http.NewResponseController(w).Hijack()
+	var c *Conn
+	var err error
+	if s := u.settings(subprotocol, address); key == "" {
+		c, err = u.takeStream(w, r, s, extension, responseHeader)
+	} else {
+		c, err = u.takeSocket(w, r, s, key, extension, responseHeader)
+	}
 	if err != nil {
 		budget.releaseAddress(address)
-		return nil, u.refuse(w, r, internalFault("the connection cannot be taken over: "+err.Error()))
-	}
-	c := newConn(nc, u.settings(subprotocol, address, received(rw.Reader)))
-	if err := c.sendAnswer(answer, u.HandshakeTimeout); err != nil {
-		budget.releaseAddress(address)
-		_ = nc.Close()
-		return nil, &OpError{Op: "upgrade", Err: err}
+		return nil, err
 	}
 	if extension != "" {
 		c.compress(u.Compression, agreed)
@@ -145,15 +149,47 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeade
 	if u.PingInterval > 0 {
 		c.startKeepalive(u.PingInterval, u.PongTimeout)
 	}
-	if p := panicTeller(w); p != nil {
-		p.OnPanic(func() { _ = c.end(CloseInternalServerErr, "") })
+	c.bind(w)
+	return c, nil
+}
+
+// takeSocket takes over the connection of an HTTP/1.1 request and answers it.
+func (u *Upgrader) takeSocket(w http.ResponseWriter, r *http.Request, s settings, key, extension string, responseHeader http.Header) (*Conn, error) {
+	buf := borrow(answerSize)
+	defer giveBack(buf)
+	answer := appendAnswer(buf.b[:0], key, s.subprotocol, extension, responseHeader)
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, u.refuse(w, r, internalFault("the connection cannot be taken over: "+err.Error()))
+	}
+	s.received = received(rw.Reader)
+	c := newConn(nc, s)
+	if err := c.sendAnswer(answer, u.HandshakeTimeout); err != nil {
+		_ = nc.Close()
+		return nil, &OpError{Op: "upgrade", Err: err}
 	}
 	return c, nil
 }
 
+// bind asks a response writer that knows of it to tell when the handler panics, and
+// over HTTP/2, where the stream ends with the handler, when it returns.
+func (c *Conn) bind(w http.ResponseWriter) {
+	if p := find[interface{ OnPanic(f func()) }](w); p != nil {
+		p.OnPanic(func() {
+			_ = c.end(CloseInternalServerErr, "")
+			c.awaitStream()
+		})
+	}
+	if s, ok := c.deadlines.nc.(*streamConn); ok {
+		if p := find[interface{ OnReturn(f func()) }](w); p != nil {
+			p.OnReturn(s.outlive)
+		}
+	}
+}
+
 // settings are those of a connection, but for the keepalive: its first ping must
 // not leave before the answer.
-func (u *Upgrader) settings(subprotocol string, address netip.Addr, received []byte) settings {
+func (u *Upgrader) settings(subprotocol string, address netip.Addr) settings {
 	return settings{
 		role:            wsproto.Server,
 		subprotocol:     subprotocol,
@@ -164,7 +200,6 @@ func (u *Upgrader) settings(subprotocol string, address netip.Addr, received []b
 		maxFragments:    u.MaxFragments,
 		holdLimit:       u.HoldLimit,
 		bounds:          bounds{u.Queue, u.Budget, address},
-		received:        received,
 	}
 }
 
@@ -223,8 +258,12 @@ func (u *Upgrader) refuse(w http.ResponseWriter, r *http.Request, flt *fault) er
 	return err
 }
 
-// check judges the client's handshake (RFC 6455, 4.2.1), and returns its key.
+// check judges the client's handshake (RFC 6455, 4.2.1), and returns its key; of an
+// extended CONNECT, which has none, "".
 func (u *Upgrader) check(r *http.Request) (key string, flt *fault) {
+	if extendedConnect(r) {
+		return "", u.checkConnect(r)
+	}
 	const notWebSocket = "the client is not using the websocket protocol: "
 	h := r.Header
 	key = only(h[headerKey])
@@ -244,12 +283,18 @@ func (u *Upgrader) check(r *http.Request) (key string, flt *fault) {
 	case r.ContentLength != 0:
 		// Its bytes would be read as frames here, as a body by a proxy in between.
 		return "", badRequest("a handshake has no body")
-	case len(h["Origin"]) > 1:
-		return "", badRequest("more than one Origin")
-	case !u.welcome(r):
-		return "", &fault{status: http.StatusForbidden, reason: "request origin not allowed by Upgrader.CheckOrigin"}
 	}
-	return key, nil
+	return key, u.checkOrigin(r)
+}
+
+func (u *Upgrader) checkOrigin(r *http.Request) *fault {
+	switch {
+	case len(r.Header["Origin"]) > 1:
+		return badRequest("more than one Origin")
+	case !u.welcome(r):
+		return &fault{status: http.StatusForbidden, reason: "request origin not allowed by Upgrader.CheckOrigin"}
+	}
+	return nil
 }
 
 // only returns the value of a header that has one line, and "" for another.
@@ -309,14 +354,11 @@ func (u *Upgrader) chooseCompression(r *http.Request) (string, wsdeflate.Agreeme
 const answerSize = 512
 
 // appendAnswer appends the answer that completes the handshake (RFC 6455, 4.2.2).
-// What the application wants in it is checked before a byte is written.
-func appendAnswer(b []byte, key, subprotocol, extension string, extra http.Header) ([]byte, *fault) {
+// What the application wants in it has been checked.
+func appendAnswer(b []byte, key, subprotocol, extension string, extra http.Header) []byte {
 	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
 	b = wsproto.AppendAcceptKey(b, key)
 	if subprotocol != "" {
-		if !validSubprotocol(subprotocol) {
-			return nil, internalFault("subprotocol " + strconv.Quote(subprotocol) + " must not be sent")
-		}
 		b = append(b, "\r\nSec-WebSocket-Protocol: "...)
 		b = append(b, subprotocol...)
 	}
@@ -328,9 +370,6 @@ func appendAnswer(b []byte, key, subprotocol, extension string, extra http.Heade
 		if http.CanonicalHeaderKey(name) == headerProtocol {
 			continue
 		}
-		if reason := forbiddenInAnswer(name, values); reason != "" {
-			return nil, internalFault(reason)
-		}
 		for _, value := range values {
 			b = append(b, "\r\n"...)
 			b = append(b, name...)
@@ -338,7 +377,7 @@ func appendAnswer(b []byte, key, subprotocol, extension string, extra http.Heade
 			b = append(b, value...)
 		}
 	}
-	return append(b, "\r\n\r\n"...), nil
+	return append(b, "\r\n\r\n"...)
 }
 
 // forbiddenInAnswer says what is wrong with a header that the application wants
@@ -396,17 +435,17 @@ func received(r *bufio.Reader) []byte {
 	return b
 }
 
-// panicTeller returns the response writer, or the first one that it wraps, that
-// wants to know who to tell of a panic of the handler; nil if none does.
-func panicTeller(w http.ResponseWriter) interface{ OnPanic(f func()) } {
+// find returns the response writer, or the first one that it wraps, that is a T;
+// nil if none is.
+func find[T any](w http.ResponseWriter) (t T) {
 	for {
-		switch t := w.(type) {
-		case interface{ OnPanic(f func()) }:
+		if t, ok := w.(T); ok {
 			return t
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = t.Unwrap()
-		default:
-			return nil
 		}
+		wraps, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return t
+		}
+		w = wraps.Unwrap()
 	}
 }

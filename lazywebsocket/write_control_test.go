@@ -91,23 +91,29 @@ func TestPongsCoalesce(t *testing.T) {
 // and the latest is answered when the peer reads again.
 func TestPingFlood(t *testing.T) {
 	everyDriver(t, wstest.Network{Buffer: 4096}, options{}, func(t *testing.T, conn *driven, p *wstest.Peer) {
-		stuck := result(func() error { return conn.WriteMessage(lazywebsocket.BinaryMessage, make([]byte, 5000)) })
+		stuck := result(func() error { return conn.WriteMessage(lazywebsocket.BinaryMessage, make([]byte, 20000)) })
 		synctest.Wait()
 		read := result(func() error { _, err := readAll(conn); return err })
 		frame := wire(t, roleOf(p), "89 7d|61*125")
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		for range 20000 {
+		flood := 20000
+		if conn.http2 {
+			// net/http says that there is room for more behind what the peer does not
+			// take: a stream's window is all that it can send until then.
+			flood = 5000
+		}
+		for range flood {
 			p.WriteBytes(frame)
 		}
 		synctest.Wait()
 		runtime.ReadMemStats(&after)
-		if n := int64(after.HeapAlloc) - int64(before.HeapAlloc); n > 1<<20 {
+		if n := int64(after.HeapAlloc) - int64(before.HeapAlloc); n > 1<<20 && !conn.http2 { // where it holds what the network carries, too
 			t.Errorf("the heap grew by %d bytes", n)
 		}
 		p.Ping("the last")
 		synctest.Wait()
-		p.WantBinary(make([]byte, 5000))
+		p.WantBinary(make([]byte, 20000))
 		must(t, <-stuck)
 		p.WantPong("the last")
 		p.Close(1000, "")

@@ -1,0 +1,137 @@
+package lazywebsocket
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// extendedConnect reports whether the request asks for a WebSocket on a stream of
+// HTTP/2 (RFC 8441, 5). net/http puts the pseudo-header among the others, where no
+// client can, and lets it through where golazy.dev/lazywebsocket/http2 has switched
+// it on.
+func extendedConnect(r *http.Request) bool {
+	return r.Method == http.MethodConnect && r.ProtoMajor == 2 && equalFold(only(r.Header[":protocol"]), "websocket")
+}
+
+// checkConnect judges an extended CONNECT: what the check of an upgrade does, as far
+// as it has a meaning there (RFC 8441, 5: there is no Sec-WebSocket-Key).
+func (u *Upgrader) checkConnect(r *http.Request) *fault {
+	h := r.Header
+	hosts := h["Host"]
+	switch {
+	case only(h[headerVersion]) != protocolVersion:
+		// Not 426: its Upgrade header does not exist there (RFC 9113, 8.2.2).
+		return badRequest("Sec-WebSocket-Version is not 13")
+	case r.ContentLength == 0:
+		return badRequest("the stream has no body: frames could not be sent")
+	case r.ContentLength != -1:
+		return badRequest("a handshake has no Content-Length")
+	case len(hosts) > 1 || len(hosts) == 1 && !equalFold(hosts[0], r.Host):
+		return badRequest("Host is not :authority") // RFC 9113, 8.3.1
+	}
+	return u.checkOrigin(r)
+}
+
+// takeStream accepts an extended CONNECT and makes a connection of its stream.
+func (u *Upgrader) takeStream(w http.ResponseWriter, r *http.Request, s settings, extension string, responseHeader http.Header) (*Conn, error) {
+	nc := newStreamConn(innermost(w), r)
+	if err := nc.clearDeadlines(); err != nil {
+		return nil, u.refuse(w, r, internalFault("the stream cannot be taken over: "+err.Error()))
+	}
+	// What stands in the header so far is not sent over HTTP/1.1 either.
+	h := w.Header()
+	clear(h)
+	for name, values := range responseHeader {
+		h[http.CanonicalHeaderKey(name)] = values
+	}
+	delete(h, headerProtocol)
+	if s.subprotocol != "" {
+		h.Set(headerProtocol, s.subprotocol)
+	}
+	if extension != "" {
+		h.Set(headerExtensions, extension)
+	}
+	timeout := u.HandshakeTimeout
+	if timeout == 0 {
+		timeout = defaultUpgradeTimeout
+	}
+	if err := nc.accept(timeout); err != nil {
+		_ = nc.Close()
+		return nil, &OpError{Op: "upgrade", Err: err}
+	}
+	if nc.w != w {
+		w.WriteHeader(http.StatusOK) // so that those in between know that they cannot answer
+	}
+	return newConn(nc, s), nil
+}
+
+// innermost returns the response writer that w wraps in the end.
+func innermost(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		wraps, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = wraps.Unwrap()
+	}
+}
+
+// clearDeadlines takes away those of http.Server, which would end the stream.
+func (s *streamConn) clearDeadlines() error {
+	if err := s.control.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	return s.control.SetWriteDeadline(time.Time{})
+}
+
+// accept sends the answer, which is 200 and no other (RFC 8441, 5). A negative
+// timeout is none.
+func (s *streamConn) accept(timeout time.Duration) error {
+	if timeout > 0 {
+		_ = s.SetWriteDeadline(time.Now().Add(timeout))
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := s.enter(); err != nil {
+		return err
+	}
+	s.w.WriteHeader(http.StatusOK)
+	if err := s.leave(s.control.Flush()); err != nil {
+		return err
+	}
+	return s.SetWriteDeadline(time.Time{})
+}
+
+// outlive waits until nothing uses the stream any more. The end of a stream ends what
+// nobody reads, too.
+func (s *streamConn) outlive() {
+	var closed <-chan bool
+	over := s.ctx.Done()
+	if w, ok := s.w.(http.CloseNotifier); ok { //nolint:staticcheck // the context may be one of a middleware, which ends for reasons of its own
+		closed, over = w.CloseNotify(), nil
+	}
+	select {
+	case <-s.done:
+		return
+	case <-closed:
+	case <-over:
+	}
+	_ = s.Close()
+}
+
+// checkExtras says what of the application's part of the answer must not be sent.
+func checkExtras(subprotocol string, extra http.Header) *fault {
+	if subprotocol != "" && !validSubprotocol(subprotocol) {
+		return internalFault("subprotocol " + strconv.Quote(subprotocol) + " must not be sent")
+	}
+	for name, values := range extra {
+		if http.CanonicalHeaderKey(name) == headerProtocol {
+			continue
+		}
+		if reason := forbiddenInAnswer(name, values); reason != "" {
+			return internalFault(reason)
+		}
+	}
+	return nil
+}
