@@ -232,7 +232,11 @@ func (s *h2Stream) response() int {
 
 // Read reads what was sent on the stream. What is read may be sent again.
 func (s *h2Stream) Read(p []byte) (n int, err error) {
+	var reset error
 	err = s.c.wait(func() bool {
+		if s.reset && !s.ended {
+			reset = fmt.Errorf("the stream was reset: %d", s.code)
+		}
 		switch {
 		case len(s.got) > 0:
 			n = copy(p, s.got)
@@ -246,12 +250,12 @@ func (s *h2Stream) Read(p []byte) (n int, err error) {
 	case n > 0:
 		s.grant(n)
 		return n, nil
-	case err == nil && s.reset && !s.ended:
-		return 0, fmt.Errorf("the stream was reset: %d", s.code)
-	case err == nil:
-		return 0, io.EOF
+	case err != nil:
+		return 0, err
+	case reset != nil:
+		return 0, reset
 	}
-	return 0, err
+	return 0, io.EOF
 }
 
 func (s *h2Stream) grant(n int) {
@@ -262,8 +266,9 @@ func (s *h2Stream) grant(n int) {
 func (s *h2Stream) Write(p []byte) (sent int, err error) {
 	for len(p) > 0 {
 		var n int
+		reset := false
 		err := s.c.wait(func() bool {
-			if s.reset {
+			if reset = s.reset; reset {
 				return true
 			}
 			n = int(min(s.window, s.c.window, int64(len(p)), 16384))
@@ -271,7 +276,7 @@ func (s *h2Stream) Write(p []byte) (sent int, err error) {
 			s.c.window -= int64(n)
 			return n > 0
 		})
-		if err != nil || s.reset {
+		if err != nil || reset {
 			return sent, errH2
 		}
 		s.c.frame(h2Data, 0, s.id, p[:n])

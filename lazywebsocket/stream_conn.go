@@ -2,6 +2,7 @@ package lazywebsocket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -260,11 +261,22 @@ func (s *streamConn) Close() error {
 	return nil
 }
 
+// streamError has the fields of net/http's error of a stream that was reset, which
+// errors.As finds by them.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+func (e streamError) Error() string { return "the stream was reset" }
+
 // broken is the error of a read that net/http has failed: the peer has gone, or has
-// reset the stream, without a word, or the handler has returned.
+// reset the stream, without a word; or the handler has returned. Then net/http resets
+// the stream with NO_ERROR (RFC 9113, 8.1), unless the peer had ended it.
 func broken(err error) error {
-	// net/http has no value for it; a test fails when the text changes.
-	if err.Error() == "http2: request body closed due to handler exiting" {
+	var reset streamError
+	if errors.As(err, &reset) && reset.Code == 0 || err.Error() == "http2: request body closed due to handler exiting" {
 		return ErrHandlerReturned
 	}
 	return io.EOF

@@ -114,6 +114,9 @@ const defaultUpgradeTimeout = 10 * time.Second
 // which returns at the end. A response writer with a method OnReturn(func()), such as
 // that of lazyroutes, makes the request wait for the connection.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeader http.Header) (*Conn, error) {
+	if takenStream(r) {
+		return nil, &OpError{Op: "upgrade", Err: errTaken}
+	}
 	budget := u.Budget.orDefault()
 	defer budget.endHandshake()
 	if flt := budget.beginHandshake(); flt != nil {

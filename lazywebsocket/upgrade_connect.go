@@ -1,6 +1,7 @@
 package lazywebsocket
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,6 +14,12 @@ import (
 func extendedConnect(r *http.Request) bool {
 	return r.Method == http.MethodConnect && r.ProtoMajor == 2 && equalFold(only(r.Header[":protocol"]), "websocket")
 }
+
+// errTaken is what a second Upgrade of a stream gets, which cannot be answered.
+var errTaken = errors.New("the stream has been taken over already")
+
+// takenStream reports whether Upgrade has taken the request's stream.
+func takenStream(r *http.Request) bool { return r.Body == http.NoBody && extendedConnect(r) }
 
 // checkConnect judges an extended CONNECT: what the check of an upgrade does, as far
 // as it has a meaning there (RFC 8441, 5: there is no Sec-WebSocket-Key).
@@ -60,6 +67,7 @@ func (u *Upgrader) takeStream(w http.ResponseWriter, r *http.Request, s settings
 		_ = nc.Close()
 		return nil, &OpError{Op: "upgrade", Err: err}
 	}
+	r.Body = http.NoBody // whoever else comes by finds nothing to take
 	if nc.w != w {
 		w.WriteHeader(http.StatusOK) // so that those in between know that they cannot answer
 	}
