@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// report draws tables of medians, and ratios to centrifuge.
+func report(raw string) (string, error) {
+	values := make(map[string]map[string]map[string][]float64) // scenario, unit, server
+	for line := range strings.Lines(raw) {
+		fields := strings.Fields(line)
+		name, server, ok := strings.Cut(strings.TrimPrefix(fields[0], "Benchmark"), "/server=")
+		if !ok || len(fields)%2 != 0 {
+			return "", fmt.Errorf("not a line of results: %q", line)
+		}
+		for i := 2; i < len(fields); i += 2 {
+			v, err := strconv.ParseFloat(fields[i], 64)
+			if err != nil {
+				return "", err
+			}
+			units := values[name]
+			if units == nil {
+				units = make(map[string]map[string][]float64)
+				values[name] = units
+			}
+			if units[fields[i+1]] == nil {
+				units[fields[i+1]] = make(map[string][]float64)
+			}
+			units[fields[i+1]][server] = append(units[fields[i+1]][server], v)
+		}
+	}
+	var b strings.Builder
+	b.WriteString("# lazyrealtime and centrifuge\n\nMedians. `go run ./realtime -runs 10 -out realtime/RESULTS.md -raw realtime/results.txt`;\nthe same lines for benchstat: `benchstat -col /server realtime/results.txt`.\n")
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		fmt.Fprintf(&b, "\n## %s\n\n| | ", name)
+		units := slices.Sorted(maps.Keys(values[name]))
+		b.WriteString(strings.Join(units, " | ") + " |\n|---|" + strings.Repeat("--:|", len(units)) + "\n")
+		for _, server := range slices.Sorted(maps.Keys(values[name][units[0]])) {
+			b.WriteString("| " + server + " |")
+			for _, unit := range units {
+				v, first := median(values[name][unit][server]), median(values[name][unit]["centrifuge"])
+				fmt.Fprintf(&b, " %.0f", v)
+				if first > 0 && server != "centrifuge" {
+					fmt.Fprintf(&b, " (%.2f)", v/first)
+				}
+				b.WriteString(" |")
+			}
+			b.WriteString("\n")
+		}
+	}
+	return b.String(), nil
+}
+
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	v = slices.Sorted(slices.Values(v))
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
+}
