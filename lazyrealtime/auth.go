@@ -59,8 +59,12 @@ func (h *Hub) authenticate(r *http.Request) (id Identity, err error) {
 // identity was revoked since it was issued, and ErrTokenExpired if it has expired.
 // A hub asks it for every connection; pages ask it for their visitors' cookies.
 func (h *Hub) Check(id Identity) error {
-	if !id.Expires.IsZero() && !id.Expires.After(time.Now()) {
+	now := time.Now()
+	if !id.Expires.IsZero() && !id.Expires.After(now) {
 		return ErrTokenExpired
+	}
+	if id.Issued.IsZero() {
+		id.Issued = now
 	}
 	if h.revoked.voids(id) {
 		return fmt.Errorf("%w: the credential was revoked", ErrDenied)
@@ -77,6 +81,7 @@ func (h *Hub) authorize(ctx context.Context, id Identity, op Op, topic string) e
 		if errors.Is(err, ErrDenied) {
 			return err
 		}
+		h.logger.Info("an operation was denied", "operation", op.String(), "topic", topic, "identity", id.ID, "error", err)
 		return fmt.Errorf("%w: %s: %w", ErrDenied, op, err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golazy.dev/lazyrealtime/cable"
 )
@@ -98,6 +99,9 @@ func (s *Subscriber) Follow(topic string) error {
 	if len(s.topics) == topicsMost {
 		return fmt.Errorf("lazyrealtime: a subscription follows at most %d topics", topicsMost)
 	}
+	if slices.Contains(s.topics, topic) {
+		return nil
+	}
 	if h.config.Authorize != nil && !s.public {
 		if err := h.authorize(s.session.ctx, s.session.id, OpSubscribe, topic); err != nil {
 			return err
@@ -121,14 +125,7 @@ func (s *Subscriber) Identifier() string { return s.identifier }
 // Param returns a parameter of the identifier: a string as it is, anything else as
 // JSON, "" for none.
 func (s *Subscriber) Param(name string) string {
-	params := s.params
-	if params == nil { // it is not kept
-		parsed, err := cable.ParseIdentifier(s.identifier)
-		if err != nil {
-			return "" // it was valid before
-		}
-		params = &parsed
-	}
+	params, _ := cable.ParseIdentifier(s.identifier) // which was valid; s.params are not kept
 	raw := params.Raw[name]
 	var text string
 	if json.Unmarshal(raw, &text) == nil {

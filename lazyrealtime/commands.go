@@ -79,9 +79,9 @@ func (s *session) subscribe(c *cable.Command) {
 	h.sessions.subscriptions.Add(1)
 	h.count(CountSubscribes, 1)
 	s.mu.Lock()
-	ended := s.ended
+	ended := s.ended || s.leaving.Load() // silence has not seen it then
 	if !ended {
-		s.subs[c.Identifier] = sub
+		s.subs[sub.identifier] = sub
 	}
 	s.mu.Unlock()
 	if ended {
@@ -147,6 +147,7 @@ func (s *session) whisper(sub *Subscriber, c *cable.Command) {
 	}
 	if err := s.hub.node.Send(s.ctx, topic, s.origin, c.Data); err != nil {
 		s.hub.logger.Debug("a whisper was not sent", "topic", topic, "error", err)
+		return
 	}
 	s.hub.count(CountBroadcasts, 1)
 }
@@ -170,6 +171,10 @@ func (s *Subscriber) history(c *cable.Command) {
 	if !s.session.extended {
 		return
 	}
+	if len(s.followers) == 0 {
+		_ = s.push(cable.AppendReply(nil, cable.ConfirmHistory, s.identifier))
+		return
+	}
 	starts := make([]begin, 0, len(s.followers))
 	for _, f := range s.followers {
 		p, ok := Position{}, false
@@ -188,7 +193,7 @@ func (s *Subscriber) history(c *cable.Command) {
 		}
 		starts = append(starts, b)
 	}
-	s.session.hub.goes(func() { s.replay(starts, true) })
+	s.startReplay(starts)
 }
 
 // step is what becomes of a follower that is asked to go back.

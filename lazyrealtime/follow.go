@@ -142,6 +142,15 @@ func (f *follower) replay(messages []*Message, send sender) error {
 	return nil
 }
 
+// mute makes a follower get nothing more, before its end.
+func (f *follower) mute() {
+	t := f.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f.gone = true
+	t.leave(f)
+}
+
 // end ends the following.
 func (f *follower) end() {
 	t := f.topic

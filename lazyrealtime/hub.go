@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,6 +66,9 @@ const (
 func Open(ctx context.Context, config Config) (*Hub, error) {
 	if config.Log == nil {
 		return nil, errors.New("lazyrealtime: Config.Log is required: an engine, as sqlite.Open gives")
+	}
+	if config.PingInterval < 0 || config.RevokeWithin < 0 || config.CredentialLife < 0 {
+		return nil, errors.New("lazyrealtime: Config.PingInterval, RevokeWithin and CredentialLife must not be negative")
 	}
 	if config.Poller != nil && config.Poller.Inline {
 		return nil, errors.New("lazyrealtime: Config.Poller must not be Inline: authorizing may wait")
@@ -133,7 +137,7 @@ func (f *feed) Lost(topic string) {
 	if topic == "" {
 		h.suspect()
 	} else if t := h.known(topic); t != nil {
-		h.goes(t.check)
+		h.goes(t.checks)
 	}
 }
 
@@ -162,6 +166,9 @@ func (h *Hub) known(name string) *topic {
 // acquire returns the topic of a name, opened, to be released.
 func (h *Hub) acquire(ctx context.Context, name string) (*topic, error) {
 	for {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		t, opened, err := h.enlist(name)
 		if err != nil {
 			return nil, err
@@ -236,7 +243,15 @@ func (h *Hub) release(t *topic) {
 		return
 	}
 	t.idle = time.Now()
-	h.idle = append(h.idle, idleTopic{t, t.idle})
+	h.list(t)
+}
+
+// list puts a topic into the list of idle ones, where each stands once. mu is held.
+func (h *Hub) list(t *topic) {
+	if !t.listed {
+		t.listed = true
+		h.idle = append(h.idle, idleTopic{t, t.idle})
+	}
 }
 
 // sweep forgets topics that have been idle for long, and what is too old to be
@@ -247,6 +262,7 @@ func (h *Hub) sweep() {
 		for _, t := range h.takeIdle(time.Now().Add(-linger)) {
 			h.retire(t)
 		}
+		h.sessions.sweep()
 		if h.recent.Load() > defaultRecentTotal {
 			h.relieve()
 		}
@@ -268,11 +284,20 @@ func (h *Hub) takeIdle(then time.Time) (expired []*topic) {
 	defer h.mu.Unlock()
 	n := 0
 	for ; n < len(h.idle) && !h.idle[n].since.After(then); n++ {
-		if i := h.idle[n]; i.t.users == 0 && i.t.idle.Equal(i.since) && h.topics[i.t.name] == i.t {
-			expired = append(expired, i.t)
+	}
+	due := slices.Clone(h.idle[:n])
+	h.idle = slices.Delete(h.idle, 0, n)
+	for _, i := range due {
+		t := i.t
+		t.listed = false
+		switch {
+		case t.users > 0 || h.topics[t.name] != t:
+		case t.idle.After(then): // it was used meanwhile
+			h.list(t)
+		default:
+			expired = append(expired, t)
 		}
 	}
-	h.idle = append(h.idle[:0], h.idle[n:]...)
 	return expired
 }
 

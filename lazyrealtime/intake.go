@@ -11,11 +11,13 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 const (
 	intakeBytes    = 1 << 20 // of a request, where no message can be as large
 	intakeMessages = 1000    // in one
+	intakeKey      = 255     // bytes of an Idempotency-Key
 )
 
 // intakeItem is what a program publishes.
@@ -80,10 +82,14 @@ type intakeError struct {
 func (h *Hub) intake(r *http.Request, item intakeItem, i int, array bool) (Entry, error) {
 	var options []PublishOption
 	if key := r.Header.Get("Idempotency-Key"); key != "" {
-		if array {
-			key += "-" + strconv.Itoa(i)
+		if len(key) > intakeKey {
+			return Entry{}, &DataError{fmt.Sprintf("the Idempotency-Key is longer than %d bytes", intakeKey)}
 		}
-		options = append(options, MessageID("http/"+key))
+		index := ""
+		if array {
+			index = strconv.Itoa(i)
+		}
+		options = append(options, MessageID("http/"+index+"/"+key))
 	}
 	return h.entry(item.Stream, []byte(item.Data), options)
 }
@@ -98,8 +104,11 @@ func bearer(r *http.Request, key string) bool {
 // readIntake reads one message, or an array.
 func (h *Hub) readIntake(w http.ResponseWriter, r *http.Request) (items []intakeItem, array bool, err error) {
 	// A JSON text in a string has twice its size at most, but for control characters.
-	most := max(intakeBytes, 2*limitOf(h.config.Limits.MessageBytes, defaultMessageBytes)+frameOverhead)
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(most)))
+	largest, from := limitOf(h.config.Limits.MessageBytes, defaultMessageBytes), r.Body
+	if largest >= 0 {
+		from = http.MaxBytesReader(w, from, int64(max(intakeBytes, 2*largest+frameOverhead)))
+	}
+	body, err := io.ReadAll(from)
 	if err != nil {
 		return nil, false, err
 	}
@@ -111,6 +120,10 @@ func (h *Hub) readIntake(w http.ResponseWriter, r *http.Request) (items []intake
 		err = json.Unmarshal(body, &items[0])
 	}
 	switch {
+	case !utf8.Valid(body):
+		return nil, array, &DataError{"the body is not UTF-8"}
+	case array && err == nil && len(items) == 0:
+		return nil, array, &DataError{"the array is empty"}
 	case err != nil:
 		return nil, array, &DataError{"the body is not what it should be: " + err.Error()}
 	case len(items) > intakeMessages:

@@ -22,13 +22,14 @@ type Present struct {
 // presence is who is present in a topic. The topic's mu guards it, except where it
 // says otherwise.
 type presence struct {
-	turn sync.Mutex // orders what is told to the engine; nothing of the feed takes it
+	turn sync.Mutex          // orders what is told to the engine; nothing of the feed takes it
+	owed map[string]struct{} // who may be present for the engine and is not; turn guards it
 
 	here     map[string]int               // connections of this node, by identity
 	view     map[string]map[string][]byte // by identity and node: info
 	loaded   bool                         // view is what the engine has told
 	loading  int                          // readings of the engine under way
-	events   []PresenceEvent              // since the first of them began
+	events   []PresenceEvent              // since the first of them began; without an ID: of all of a node
 	watchers map[*Subscriber]struct{}     // who gets events
 }
 
@@ -73,6 +74,13 @@ func put(view map[string]map[string][]byte, m Member) {
 	view[m.ID][m.Node] = m.Info
 }
 
+func take(view map[string]map[string][]byte, id, node string) {
+	delete(view[id], node)
+	if len(view[id]) == 0 {
+		delete(view, id)
+	}
+}
+
 // list returns the identities of a view, by id. Of several nodes' infos it is that
 // of the first by name.
 func list(view map[string]map[string][]byte) []Present {
@@ -105,10 +113,7 @@ func (t *topic) apply(e PresenceEvent) {
 	p := t.presence
 	_, was := p.view[e.ID]
 	if e.Left {
-		delete(p.view[e.ID], e.Node)
-		if len(p.view[e.ID]) == 0 {
-			delete(p.view, e.ID)
-		}
+		take(p.view, e.ID, e.Node)
 	} else {
 		put(p.view, e.Member)
 	}
@@ -128,6 +133,9 @@ func (t *topic) gone(node string) {
 	p := t.presence
 	if p == nil {
 		return
+	}
+	if p.loading > 0 {
+		p.events = append(p.events, PresenceEvent{Topic: t.name, Member: Member{Node: node}, Left: true})
 	}
 	for id, nodes := range p.view {
 		if _, ok := nodes[node]; ok {
@@ -171,13 +179,15 @@ func (t *topic) reconcile(members []Member) {
 		put(now, m)
 	}
 	for _, e := range p.events {
-		if e.Left {
-			delete(now[e.ID], e.Node)
-			if len(now[e.ID]) == 0 {
-				delete(now, e.ID)
-			}
-		} else {
+		switch {
+		case !e.Left:
 			put(now, e.Member)
+		case e.ID != "":
+			take(now, e.ID, e.Node)
+		default:
+			for id := range now {
+				take(now, id, e.Node)
+			}
 		}
 	}
 	before := p.view
@@ -195,13 +205,17 @@ func (t *topic) reconcile(members []Member) {
 }
 
 // watchPresence compares the presence of watched topics with the engine's, now
-// and then.
+// and then, and tells the engine what it should know already.
 func (h *Hub) watchPresence() {
 	for h.pause(presenceEvery) {
 		for _, t := range h.openTopics() {
 			t.mu.Lock()
-			watched := t.presence != nil && len(t.presence.watchers) > 0
+			p := t.presence
+			watched := p != nil && len(p.watchers) > 0
 			t.mu.Unlock()
+			if p != nil {
+				h.pay(t, p)
+			}
 			if !watched {
 				continue
 			}
@@ -229,17 +243,73 @@ func (h *Hub) enter(ctx context.Context, t *topic, id string, info []byte) error
 		h.count(CountLimited, 1)
 		return &LimitError{"Members", most}
 	}
-	if err := h.node.Enter(ctx, t.name, id, info); err != nil {
-		return err
-	}
+	err := h.node.Enter(ctx, t.name, id, info)
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	p.here[id]++
-	return nil
+	if err == nil {
+		p.here[id]++
+	}
+	here := p.here[id] > 0
+	t.mu.Unlock()
+	if !here {
+		h.owe(t, p, id) // it may have been done all the same
+	}
+	return err
 }
 
-// exit reverses enter. The end of a connection does not wait for the engine for
-// longer than presenceTimeout.
+// owe notes that an identity is not present, for pay to tell the engine. The caller
+// has its turn, and the topic.
+func (h *Hub) owe(t *topic, p *presence, id string) {
+	if _, ok := p.owed[id]; ok {
+		return
+	}
+	if p.owed == nil {
+		p.owed = make(map[string]struct{})
+	}
+	p.owed[id] = struct{}{}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t.users++ // it is not forgotten until then
+}
+
+// pay tells the engine who is not present, where it may not know.
+func (h *Hub) pay(t *topic, p *presence) {
+	if !p.turn.TryLock() {
+		return // another time
+	}
+	defer p.turn.Unlock()
+	for id := range p.owed {
+		t.mu.Lock()
+		here := p.here[id] > 0
+		t.mu.Unlock()
+		if !here {
+			ctx, cancel := context.WithTimeout(h.ctx, presenceTimeout)
+			err := h.node.Exit(ctx, t.name, id)
+			cancel()
+			if err != nil {
+				return
+			}
+		}
+		delete(p.owed, id)
+		h.release(t)
+	}
+}
+
+// exitLater is exit for the end of a subscription, which does not wait for the
+// engine.
+func (h *Hub) exitLater(t *topic, id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return // the node's members go with it
+	}
+	t.users++
+	h.all.Go(func() {
+		defer h.release(t)
+		h.exit(t, id)
+	})
+}
+
+// exit reverses enter.
 func (h *Hub) exit(t *topic, id string) {
 	t.mu.Lock()
 	p := t.presenceLocked()
@@ -259,13 +329,14 @@ func (h *Hub) exit(t *topic, id string) {
 	ctx, cancel := context.WithTimeout(context.Background(), presenceTimeout)
 	defer cancel()
 	if err := h.node.Exit(ctx, t.name, id); err != nil && !errors.Is(err, ErrClosed) {
-		h.logger.Warn("a leave was not noted", "topic", t.name, "identity", id, "error", err)
+		h.logger.Warn("a leave was not noted yet", "topic", t.name, "identity", id, "error", err)
+		h.owe(t, p, id)
 	}
 }
 
 // presenceTopic returns the topic that a client may be present in, or look at.
 func (s *Subscriber) presenceTopic() (*topic, bool) {
-	if !s.session.extended || !s.channel.Presence || len(s.followers) == 0 {
+	if !s.channel.Presence || len(s.followers) == 0 {
 		return nil, false
 	}
 	t := s.followers[0].topic
@@ -278,6 +349,9 @@ func (s *Subscriber) presenceTopic() (*topic, bool) {
 // enter makes the client's identity present, with the identity's info, or the
 // client's if it has none.
 func (s *Subscriber) enter(c *cable.Command) {
+	if !s.session.extended {
+		return // it would take the answer for a message
+	}
 	h, id := s.session.hub, s.session.id
 	t, ok := s.presenceTopic()
 	info := id.Info
@@ -286,6 +360,10 @@ func (s *Subscriber) enter(c *cable.Command) {
 	}
 	if most := limitOf(h.config.Limits.InfoBytes, defaultInfoBytes); most >= 0 && len(info) > most {
 		h.count(CountLimited, 1)
+		ok = false
+	}
+	if err := cable.CheckMessage(info); info != nil && err != nil {
+		h.logger.Warn("the presence info of an identity is not JSON", "identity", id.ID, "error", err)
 		ok = false
 	}
 	if !ok || id.ID == "" || !s.session.allowed() {
@@ -316,6 +394,9 @@ func (s *Subscriber) leave() {
 
 // who answers who is present, and lets the client know of changes from then on.
 func (s *Subscriber) who(c *cable.Command) {
+	if !s.session.extended {
+		return
+	}
 	t, ok := s.presenceTopic()
 	if !ok {
 		_ = s.push(cable.AppendPresenceError(nil, s.identifier))

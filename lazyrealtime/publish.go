@@ -3,6 +3,7 @@ package lazyrealtime
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -126,8 +127,8 @@ func (h *Hub) checkData(data []byte) error {
 	return nil
 }
 
-// History returns messages of a topic, oldest first, at most limit: the latest
-// ones if after is the zero Position, else those behind it, or a *GapError. The
+// History returns messages of a topic, oldest first, at most limit, which is one or
+// more: the latest ones if after is the zero Position, else those behind it, or a *GapError. The
 // Position is where a page that shows them stands: SignPosition makes it an
 // attribute. Authorize is not asked.
 func (h *Hub) History(ctx context.Context, topic string, after Position, limit int) ([]*Message, Position, error) {
@@ -139,6 +140,7 @@ func (h *Hub) History(ctx context.Context, topic string, after Position, limit i
 		return nil, Position{}, err
 	}
 	defer h.release(t)
+	limit = max(1, limit)
 	if after.IsZero() {
 		return t.latest(ctx, limit)
 	}
@@ -168,6 +170,11 @@ func (t *topic) latest(ctx context.Context, limit int) ([]*Message, Position, er
 		last := t.last
 		t.mu.Unlock()
 		page, err := t.next(ctx, at, replayPage)
+		var gap *GapError
+		if errors.As(err, &gap) {
+			latest, at = nil, Position{} // retention was faster: all there is has changed
+			continue
+		}
 		if err != nil {
 			return nil, Position{}, err
 		}

@@ -42,7 +42,7 @@ func (t *topic) repair() {
 		case err == nil && len(page.Messages) > 0:
 			wait = repairFirst
 		case errors.As(err, &gap) && gap.Tail != at:
-			t.broken(gap)
+			t.broken(at, gap)
 		case !t.hub.pause(wait/2 + rand.N(wait)): //nolint:gosec // not a secret
 			return // the hub is closed
 		default:
@@ -61,6 +61,9 @@ func (t *topic) repaired(page Page) bool {
 			t.hub.count(CountRepairs, 1)
 		}
 	}
+	if !t.ended && page.Tail.Offset <= t.last.Offset {
+		t.deliverEarly()
+	}
 	if t.ended || !t.again && page.Tail.Offset <= t.last.Offset {
 		t.repairs = false
 		return true
@@ -68,11 +71,14 @@ func (t *topic) repaired(page Page) bool {
 	return false
 }
 
-// broken tells everybody who follows the topic that messages are missing, and
-// goes on from its tail.
-func (t *topic) broken(gap *GapError) {
+// broken tells everybody who follows the topic that messages behind at are missing,
+// and goes on from its tail; unless the feed has brought them meanwhile.
+func (t *topic) broken(at Position, gap *GapError) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.last != at || t.ended {
+		return
+	}
 	t.hub.logger.Warn("messages of a topic are gone before they could be delivered",
 		"topic", t.name, "after", gap.After.Offset, "epoch", gap.After.Epoch)
 	t.hub.recent.Add(int64(-t.recent.bytes))
@@ -83,23 +89,23 @@ func (t *topic) broken(gap *GapError) {
 	t.wake() // those who read find out from the engine: they may be further
 }
 
-// check compares the topic's last position with the engine's, as soon as that can
+// checks compares the topic's last position with the engine's, as soon as that can
 // be reached.
-func (t *topic) check() {
-	for wait := repairFirst; ; wait = min(2*wait, repairMost) {
-		tail, err := t.hub.log.Tail(t.hub.ctx, t.name)
-		if err == nil {
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			if tail.Epoch != t.last.Epoch || tail.Offset > t.last.Offset {
-				t.startRepair()
-			}
-			return
-		}
-		if !t.hub.pause(wait) {
-			return // the hub is closed
-		}
+func (t *topic) checks() {
+	for wait := repairFirst; !t.check() && t.hub.pause(wait); {
+		wait = min(2*wait, repairMost)
 	}
+}
+
+// check is checks that tries it once.
+func (t *topic) check() bool {
+	tail, err := t.hub.log.Tail(t.hub.ctx, t.name)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err == nil && (tail.Epoch != t.last.Epoch || tail.Offset > t.last.Offset) {
+		t.startRepair()
+	}
+	return err == nil || t.ended
 }
 
 // suspect compares all topics with the engine, once more if it is called
@@ -113,25 +119,43 @@ func (h *Hub) suspect() {
 			if n = h.lost.Load(); h.ctx.Err() != nil {
 				return
 			}
-			h.checkAll()
+			h.checkAll(n)
 		}
 	})
 }
 
-// checkAll compares all topics with the engine, a few at a time.
-func (h *Hub) checkAll() {
-	topics := make(chan *topic)
+// checkAll compares all topics with the engine, those that it cannot tell of again
+// and again; until there is another hint than the n-th.
+func (h *Hub) checkAll(n int64) {
+	topics := h.openTopics()
+	for wait := repairFirst; ; wait = min(2*wait, repairMost) {
+		if topics = checkSome(topics); len(topics) == 0 || h.lost.Load() != n || !h.pause(wait) {
+			return
+		}
+	}
+}
+
+// checkSome compares topics with the engine, a few at a time, and returns those that
+// it could not tell of.
+func checkSome(topics []*topic) (rest []*topic) {
+	next := make(chan *topic)
+	var mu sync.Mutex
 	var all sync.WaitGroup
 	for range checkers {
 		all.Go(func() {
-			for t := range topics {
-				t.check()
+			for t := range next {
+				if !t.check() {
+					mu.Lock()
+					rest = append(rest, t)
+					mu.Unlock()
+				}
 			}
 		})
 	}
-	for _, t := range h.openTopics() {
-		topics <- t
+	for _, t := range topics {
+		next <- t
 	}
-	close(topics)
+	close(next)
 	all.Wait()
+	return rest
 }

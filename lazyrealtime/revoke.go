@@ -60,7 +60,8 @@ func (h *Hub) Revoke(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return h.readControls(ctx)
+	h.revoke(id, revocation{now, now.Add(life)})
+	return nil
 }
 
 // readControls reads what is new in the control log, and acts on it.
@@ -102,35 +103,45 @@ func (h *Hub) revoke(id string, v revocation) {
 	}
 	r.mu.Unlock()
 	for _, s := range h.sessions.of(id) {
-		if !s.id.Issued.After(v.at) {
+		if !s.id.Issued.After(v.at) && s.disconnect(endRevoked) {
 			h.count(CountRevoked, 1)
-			s.disconnect(endRevoked)
 		}
 	}
 }
 
 // current reports whether the control log was read lately enough to let somebody in.
-func (h *Hub) current() bool {
+func (h *Hub) current() bool { return h.currentFor() > 0 }
+
+// currentFor returns how long it still will be if it is not read again.
+func (h *Hub) currentFor() time.Duration {
 	h.revoked.mu.Lock()
 	defer h.revoked.mu.Unlock()
-	return time.Since(h.revoked.known) <= or(h.config.RevokeWithin, defaultRevokeWithin)
+	return or(h.config.RevokeWithin, defaultRevokeWithin) - time.Since(h.revoked.known)
 }
 
 // watchControls reads the control log when it has grown, and now and then. When it
 // cannot be read for RevokeWithin, nobody knows who was revoked: all connections
 // end.
 func (h *Hub) watchControls() {
-	within := or(h.config.RevokeWithin, defaultRevokeWithin)
-	tick := time.NewTicker(within / 4)
-	defer tick.Stop()
+	often := or(h.config.RevokeWithin, defaultRevokeWithin) / 4
+	// Neither the wait nor the reading may take longer than the log counts as read.
+	most := func() time.Duration {
+		if left := h.currentFor(); left > 0 {
+			return min(often, left)
+		}
+		return often
+	}
 	for {
+		timer := time.NewTimer(most())
 		select {
-		case <-tick.C:
+		case <-timer.C:
 		case <-h.revoked.woken:
 		case <-h.ctx.Done():
+			timer.Stop()
 			return
 		}
-		ctx, cancel := context.WithTimeout(h.ctx, within/4)
+		timer.Stop()
+		ctx, cancel := context.WithTimeout(h.ctx, most())
 		err := h.readControls(ctx)
 		cancel()
 		if err != nil && !h.current() {

@@ -28,6 +28,7 @@ func (h *Hub) newUpgrader() lazywebsocket.Upgrader {
 		u.PingInterval = keepalive
 	}
 	if u.ReadLimit == 0 {
+		u.ReadLimit = -1
 		if most := limitOf(h.config.Limits.MessageBytes, defaultMessageBytes); most >= 0 {
 			u.ReadLimit = int64(2*most + frameOverhead)
 		}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +28,8 @@ type session struct {
 	out      *lazywebsocket.Group // what sends the session's own frames
 	rate     *bucket
 	expiry   *time.Timer  // nil: the credential does not end
-	stop     func(ending) // ends a session that speaks something else; nil: Action Cable
+	mute     func()       // makes a session silent that speaks something else
+	stop     func(ending) // and ends it; nil: Action Cable
 
 	leaving atomic.Bool // it is being ended
 
@@ -66,8 +70,8 @@ func (h *Hub) newSession(conn *lazywebsocket.Conn, id Identity, interval time.Du
 		h.dismiss(conn, endTooMany)
 		return nil, err
 	}
+	sendTo(new(lazywebsocket.Group), conn, cable.AppendWelcome(nil, "")) // before any ping
 	s.out = h.join(conn, interval)
-	s.send(cable.AppendWelcome(nil, ""))
 	s.recheck()
 	return s, nil
 }
@@ -76,6 +80,7 @@ func (h *Hub) newSession(conn *lazywebsocket.Conn, id Identity, interval time.Du
 func (h *Hub) register(s *session) error {
 	if err := h.sessions.add(s, h.config.Limits); err != nil {
 		h.count(CountLimited, 1)
+		h.count(CountRefused, 1)
 		return err
 	}
 	s.ctx, s.cancel = context.WithCancel(h.ctx)
@@ -112,6 +117,19 @@ func (s *session) deregister(err error) {
 
 // run serves a connection until it ends.
 func (s *session) run() error {
+	err := s.read()
+	s.ServeClosed(s.conn, err)
+	return errors.Join(s.conn.Close(), unexpected(err))
+}
+
+// read serves what arrives, until the connection ends.
+func (s *session) read() (err error) {
+	defer func() {
+		if v := recover(); v != nil { // of the application's, which ends this connection alone
+			err = &lazywebsocket.PanicError{Value: v, Stack: debug.Stack()}
+			s.conn.Close() // it knows of the panic: 1011
+		}
+	}()
 	var buf []byte
 	for {
 		messageType, data, err := s.conn.AppendMessage(buf[:0])
@@ -119,13 +137,23 @@ func (s *session) run() error {
 			err = s.ServeMessage(s.conn, messageType, data)
 		}
 		if err != nil {
-			s.ServeClosed(s.conn, err)
-			return errors.Join(s.conn.Close(), unexpected(err))
+			return err
 		}
 		if buf = data; cap(buf) > keptBuffer {
 			buf = nil
 		}
 	}
+}
+
+// guard calls what calls the application, where nothing is left to be ended by its
+// panic.
+func (h *Hub) guard(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			h.logger.Error("panic in a callback", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	f()
 }
 
 // keptBuffer is the most that a waiting connection keeps to read into.
@@ -163,10 +191,14 @@ func (s *session) ServeClosed(_ *lazywebsocket.Conn, err error) {
 	s.subs = nil
 	s.mu.Unlock()
 	s.cancel()
-	for _, sub := range subs {
-		sub.end()
+	var panicked *lazywebsocket.PanicError
+	if errors.As(err, &panicked) {
+		s.hub.logger.Error("a connection ends with a panic", "identity", s.id.ID, "error", panicked, "stack", string(panicked.Stack))
 	}
-	s.deregister(err)
+	defer s.deregister(err)
+	for _, sub := range subs {
+		s.hub.guard(sub.end)
+	}
 }
 
 // send puts a frame into the connection's queue. It waits for nothing.
@@ -181,18 +213,44 @@ func one(c *lazywebsocket.Conn, pm *lazywebsocket.PreparedMessage) iter.Seq2[*la
 	return func(yield func(*lazywebsocket.Conn, *lazywebsocket.PreparedMessage) bool) { yield(c, pm) }
 }
 
-// disconnect is dismiss that does not wait.
-func (s *session) disconnect(e ending) {
-	if !s.leaving.Load() {
-		go s.dismiss(e)
+// disconnect tells the client why and closes, once, and does not wait for that. Once
+// it has returned nothing of a topic is sent any more. It reports whether it was the
+// first.
+func (s *session) disconnect(e ending) bool {
+	if s.leaving.Swap(true) {
+		return false
+	}
+	s.silence()
+	go s.goodbye(e)
+	return true
+}
+
+// dismiss is disconnect that waits.
+func (s *session) dismiss(e ending) {
+	if !s.leaving.Swap(true) {
+		s.silence()
+		s.goodbye(e)
 	}
 }
 
-// dismiss tells the client why, and closes, once.
-func (s *session) dismiss(e ending) {
-	if s.leaving.Swap(true) {
+// silence ends what is sent to the client of its subscriptions.
+func (s *session) silence() {
+	if s.mute != nil {
+		s.mute()
 		return
 	}
+	s.mu.Lock()
+	subs := slices.Collect(maps.Values(s.subs))
+	s.mu.Unlock()
+	for _, sub := range subs {
+		sub.quit()
+		for _, f := range sub.followers {
+			f.mute()
+		}
+	}
+}
+
+func (s *session) goodbye(e ending) {
 	if s.stop != nil {
 		s.stop(e)
 	} else {

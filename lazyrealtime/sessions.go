@@ -15,6 +15,8 @@ type sessions struct {
 	mu         sync.Mutex
 	every      map[*session]struct{}
 	identities map[string]*identity
+	resting    map[string]*identity // those without sessions, until their buckets are full
+	emptied    chan struct{}        // closed when there are no sessions; nil: nobody waits
 }
 
 // identity is what the connections of an identity on this node share.
@@ -55,11 +57,53 @@ func (ss *sessions) remove(s *session) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	delete(ss.every, s)
-	if i := ss.identities[s.id.ID]; i != nil {
-		if delete(i.sessions, s); len(i.sessions) == 0 {
-			delete(ss.identities, s.id.ID)
+	if len(ss.every) == 0 && ss.emptied != nil {
+		close(ss.emptied)
+		ss.emptied = nil
+	}
+	id := s.id.ID
+	i := ss.identities[id]
+	if i == nil {
+		return
+	}
+	if delete(i.sessions, s); len(i.sessions) > 0 {
+		return
+	}
+	if i.rate.full() {
+		delete(ss.identities, id)
+		return
+	}
+	if ss.resting == nil {
+		ss.resting = make(map[string]*identity)
+	}
+	ss.resting[id] = i // or coming back would be a way around the limit
+}
+
+// sweep forgets identities that have no sessions and have been quiet.
+func (ss *sessions) sweep() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for id, i := range ss.resting {
+		if len(i.sessions) > 0 {
+			delete(ss.resting, id)
+		} else if i.rate.full() {
+			delete(ss.resting, id)
+			delete(ss.identities, id)
 		}
 	}
+}
+
+// gone returns what is closed when there are no sessions.
+func (ss *sessions) gone() <-chan struct{} {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	c := make(chan struct{})
+	if len(ss.every) == 0 {
+		close(c)
+	} else {
+		ss.emptied = c
+	}
+	return c
 }
 
 // of returns the sessions of an identity.
@@ -103,15 +147,28 @@ func newBucket(limits Limits) *bucket {
 func (b *bucket) take() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.fill()
 	if b.rate < 0 {
 		return true
 	}
-	now := time.Now()
-	b.tokens = min(b.rate*bucketSeconds, b.tokens+b.rate*now.Sub(b.last).Seconds())
-	b.last = now
 	if b.tokens < 1 {
 		return false
 	}
 	b.tokens--
 	return true
+}
+
+// full reports whether nothing has been taken lately.
+func (b *bucket) full() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fill()
+	return b.rate < 0 || b.tokens == b.rate*bucketSeconds
+}
+
+// fill adds what has come since it was called last. mu is held.
+func (b *bucket) fill() {
+	now := time.Now()
+	b.tokens = min(b.rate*bucketSeconds, b.tokens+b.rate*now.Sub(b.last).Seconds())
+	b.last = now
 }

@@ -45,6 +45,10 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	h.cancel(ErrClosed)
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
 	defer cancel()
+	select {
+	case <-h.sessions.gone(): // what they have called of the application's has returned
+	case <-end.Done():
+	}
 	err = errors.Join(err, h.node.Close(end))
 	h.all.Wait()
 	return err

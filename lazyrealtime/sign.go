@@ -29,10 +29,11 @@ func mac(key []byte, text string) []byte {
 }
 
 // seal encodes v as JSON and signs it, in the way of turbo-rails: base64, two
-// hyphens, and the hexadecimal HMAC-SHA256 of the base64.
+// hyphens, and the hexadecimal HMAC-SHA256 of the base64. Unlike there it is good for
+// a subprotocol, too: URL-safe and without padding (RFC 6455, 4.1).
 func seal(key []byte, v any) string {
 	text, _ := json.Marshal(v) // of our own structs: never fails
-	body := base64.URLEncoding.EncodeToString(text)
+	body := base64.RawURLEncoding.EncodeToString(text)
 	return body + "--" + hex.EncodeToString(mac(key, body))
 }
 
@@ -42,7 +43,7 @@ func unseal(key []byte, sealed string, v any) error {
 	if !ok || !hmac.Equal([]byte(digest), []byte(hex.EncodeToString(mac(key, body)))) {
 		return fmt.Errorf("%w: the signature is wrong", ErrDenied)
 	}
-	text, err := base64.URLEncoding.DecodeString(body)
+	text, err := base64.RawURLEncoding.DecodeString(body)
 	if err != nil { // turbo-rails' alphabet
 		text, err = base64.StdEncoding.DecodeString(body)
 	}

@@ -1,22 +1,13 @@
 package lazyrealtime
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"strconv"
-	"strings"
-	"time"
 
 	"golazy.dev/lazywebsocket"
-)
-
-const (
-	// eventPause is how long an event stream may be silent: proxies end what is.
-	eventPause = 15 * time.Second
-	// eventPatience is how long a client may take nothing of it.
-	eventPatience = 30 * time.Second
 )
 
 // refreshHTML is what tells a page of Turbo to fetch itself again.
@@ -30,18 +21,29 @@ const refreshHTML = `<turbo-stream action="refresh"></turbo-stream>`
 // The parameter name is a signed name, or with Config.Public stream is a topic;
 // position is a signed position, behind which the first use replays. An
 // EventSource that reconnects goes on where it was (Last-Event-ID). Where messages
-// are missing it gets a turbo-stream with the action refresh. Errors are 401, 403
-// and 503.
+// are missing it gets a turbo-stream with the action refresh. Errors are 401 and 403;
+// what may be otherwise soon is 503 to a WebSocket, and to an EventSource a stream that
+// ends, because it would not come back from an error.
 func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request) {
-	if h.refusing(w) {
+	if r.Method != http.MethodGet && !lazywebsocket.IsWebSocketUpgrade(r) {
+		w.Header().Set("Allow", http.MethodGet)
+		http.Error(w, "use GET", http.StatusMethodNotAllowed)
 		return
 	}
 	if !h.welcome(w, r) {
 		h.answer(w, http.StatusForbidden, fmt.Errorf("%w: the origin is another", ErrDenied))
 		return
 	}
+	if err := h.Ready(); err != nil {
+		h.notNow(w, r, http.StatusServiceUnavailable, err)
+		return
+	}
 	id, err := h.authenticate(r)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrUnavailable):
+		h.notNow(w, r, http.StatusServiceUnavailable, err)
+		return
+	case err != nil:
 		h.answer(w, http.StatusUnauthorized, err)
 		return
 	}
@@ -53,7 +55,7 @@ func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request) {
 	from, err := h.streamStart(r, topic, replay)
 	switch {
 	case err != nil:
-		h.answer(w, http.StatusServiceUnavailable, err)
+		h.notNow(w, r, http.StatusServiceUnavailable, err)
 	case lazywebsocket.IsWebSocketUpgrade(r):
 		h.serveText(w, r, id, topic, from)
 	default:
@@ -81,9 +83,6 @@ func (h *Hub) welcome(w http.ResponseWriter, r *http.Request) bool {
 
 // answer refuses a request. What is the matter goes to the log, not to the client.
 func (h *Hub) answer(w http.ResponseWriter, status int, err error) {
-	if errors.Is(err, ErrUnavailable) {
-		status = http.StatusServiceUnavailable
-	}
 	h.count(CountRefused, 1)
 	h.logger.Info("a request was refused", "status", status, "error", err)
 	http.Error(w, http.StatusText(status), status)
@@ -146,20 +145,20 @@ func (h *Hub) serveText(w http.ResponseWriter, r *http.Request, id Identity, top
 		return // Upgrade has answered
 	}
 	s := &textStream{session: session{hub: h, conn: conn, id: id}}
-	s.stop = func(e ending) { closeWith(conn, e) }
+	s.mute, s.stop = s.hush, func(e ending) { closeWith(conn, e) }
 	if err := h.register(&s.session); err != nil {
 		s.stop(endTooMany)
 		return
 	}
 	s.out = new(lazywebsocket.Group)
-	s.recheck()
 	t, err := h.acquire(s.ctx, topic)
 	if err != nil {
 		s.stop(endNoEngine)
 		s.deregister(err)
 		return
 	}
-	s.follower = t.follow(conn, form{kind: formText}, s)
+	s.follow(t)
+	s.recheck()
 	h.goes(func() { s.start(from) })
 	switch {
 	case h.config.Poller != nil:
@@ -177,6 +176,38 @@ func (h *Hub) serveText(w http.ResponseWriter, r *http.Request, id Identity, top
 type textStream struct {
 	session
 	follower *follower
+}
+
+// follow prepares the following of the topic.
+func (s *textStream) follow(t *topic) {
+	f := t.follow(s.conn, form{kind: formText}, s)
+	s.mu.Lock()
+	s.follower = f
+	leaving := s.leaving.Load()
+	s.mu.Unlock()
+	if leaving {
+		f.mute() // nobody else has
+	}
+}
+
+// hush ends what is sent of the topic.
+func (s *textStream) hush() {
+	s.mu.Lock()
+	f := s.follower
+	s.mu.Unlock()
+	if f != nil {
+		f.mute()
+	}
+}
+
+// push is a sender.
+func (s *textStream) push(frames iter.Seq2[*lazywebsocket.Conn, *lazywebsocket.PreparedMessage]) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leaving.Load() {
+		return errEnded
+	}
+	return s.out.Send(frames)
 }
 
 // from implements owner: it whispers nothing.
@@ -211,7 +242,7 @@ func (s *textStream) start(from begin) {
 	switch {
 	case from.replay && !from.gap:
 		most := limitOf(s.hub.config.Limits.ReplayMessages, defaultReplayMessages)
-		err = s.follower.catchUp(s.ctx, from.at, most, s.out.Send, nothing)
+		err = s.follower.catchUp(s.ctx, from.at, most, s.push, nothing)
 	case !from.gap:
 		s.follower.now(nothing)
 		return
@@ -223,104 +254,5 @@ func (s *textStream) start(from begin) {
 		s.follower.nowBehindGap()
 	case err != nil && s.ctx.Err() == nil:
 		s.disconnect(endNoEngine)
-	}
-}
-
-// serveEvents serves an EventSource until it or its credential ends.
-func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request, id Identity, topic string, from begin) {
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	s := &session{hub: h, id: id, stop: func(ending) { cancel() }}
-	if err := h.register(s); err != nil {
-		h.answer(w, http.StatusTooManyRequests, err)
-		return
-	}
-	defer s.deregister(nil)
-	var options []SubscribeOption
-	if from.replay && !from.gap {
-		options = append(options, After(from.at))
-	}
-	sub, err := h.Subscribe(ctx, topic, options...)
-	if err != nil {
-		h.answer(w, http.StatusServiceUnavailable, err)
-		return
-	}
-	defer sub.Close()
-	s.recheck()
-	e := &events{w: w, rc: http.NewResponseController(w)}
-	e.head()
-	if from.gap {
-		e.gap(sub.Position())
-	}
-	for e.err == nil {
-		if sub = e.next(ctx, h, sub); sub == nil {
-			return
-		}
-	}
-}
-
-// events writes Server-Sent Events.
-type events struct {
-	w   http.ResponseWriter
-	rc  *http.ResponseController
-	err error
-}
-
-func (e *events) head() {
-	header := e.w.Header()
-	header.Set("Content-Type", "text/event-stream")
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Accel-Buffering", "no") // nginx would keep events back
-	e.write(": hello\n\n")
-}
-
-// next sends the subscription's next message. It returns the one to go on with: another one
-// behind a gap, nil at the end.
-func (e *events) next(ctx context.Context, h *Hub, sub *Subscription) *Subscription {
-	quiet := time.NewTimer(eventPause)
-	defer quiet.Stop()
-	m, err := sub.next(quiet.C)
-	var gap *GapError
-	switch {
-	case errors.As(err, &gap):
-		h.count(CountGaps, 1)
-		sub.Close()
-		if sub, err = h.Subscribe(ctx, gap.Topic); err != nil {
-			return nil
-		}
-		e.gap(sub.Position())
-	case err != nil:
-		return nil
-	case m == nil:
-		e.write(": quiet\n\n")
-	default:
-		e.message(m.Position, string(plainText(m.Data)))
-	}
-	return sub
-}
-
-// gap tells the page to refresh, and where it goes on.
-func (e *events) gap(at Position) { e.message(at, refreshHTML) }
-
-// message sends an event; what is not stored has no id.
-func (e *events) message(at Position, text string) {
-	var b strings.Builder
-	if at.Epoch != "" {
-		b.WriteString("id: " + eventID(at) + "\n")
-	}
-	for line := range strings.Lines(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)) {
-		b.WriteString("data: " + strings.TrimSuffix(line, "\n") + "\n")
-	}
-	b.WriteString("\n")
-	e.write(b.String())
-}
-
-func (e *events) write(text string) {
-	if e.err == nil {
-		_ = e.rc.SetWriteDeadline(time.Now().Add(eventPatience)) // not all writers can
-		_, e.err = e.w.Write([]byte(text))
-	}
-	if e.err == nil {
-		e.err = e.rc.Flush()
 	}
 }

@@ -1,6 +1,7 @@
 package lazyrealtime
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"sync"
@@ -24,8 +25,16 @@ type Subscriber struct {
 	followers []*follower // one for each topic
 	present   bool        // its identity is present in the first topic, on its account; serving goroutine only
 
-	mu    sync.Mutex
-	ended bool
+	mu      sync.Mutex
+	ended   bool
+	replays *replays // nil while none runs
+}
+
+// replays are the replays of a subscription that run. Its mu guards n.
+type replays struct {
+	ctx    context.Context // ends with the subscription
+	cancel context.CancelFunc
+	n      int
 }
 
 // errEnded is the failure of a subscription that has ended while it was catching
@@ -68,7 +77,9 @@ func (s *Subscriber) admit() error {
 		}
 		s.followers = append(s.followers, t.follow(s.session.conn, fm, s))
 	}
-	s.topics = nil
+	if s.topics = nil; len(s.followers) > 0 {
+		s.identifier = s.followers[0].group.form.identifier // the same memory for all with this text
+	}
 	return nil
 }
 
@@ -84,7 +95,7 @@ func (s *Subscriber) start(c *cable.Command) {
 		s.session.disconnect(endNoEngine)
 	case replays:
 		_ = s.push(cable.AppendReply(nil, cable.ConfirmSubscription, s.identifier))
-		s.session.hub.goes(func() { s.replay(starts, true) })
+		s.startReplay(starts)
 	default:
 		s.startNow(c.History != nil)
 	}
@@ -95,19 +106,24 @@ func (s *Subscriber) start(c *cable.Command) {
 // starts, so that nothing is missing when it comes back before it has got a
 // message.
 func (s *Subscriber) startNow(history bool) {
-	confirmation := cable.ConfirmSubscription
 	for i, f := range s.followers {
 		f.now(func(at Position) {
 			if i == 0 {
-				_ = s.pushReply(confirmation, f, at)
+				_ = s.pushReply(cable.ConfirmSubscription, f, at)
+				s.confirmNothing(history)
 			}
 			s.tellPlace(f, at)
 		})
 	}
 	if len(s.followers) == 0 {
-		_ = s.push(cable.AppendReply(nil, confirmation, s.identifier))
+		_ = s.push(cable.AppendReply(nil, cable.ConfirmSubscription, s.identifier))
+		s.confirmNothing(history)
 	}
-	if history && s.session.extended {
+}
+
+// confirmNothing answers a history that was asked for and has nothing to replay.
+func (s *Subscriber) confirmNothing(asked bool) {
+	if asked && s.session.extended {
 		_ = s.push(cable.AppendReply(nil, cable.ConfirmHistory, s.identifier))
 	}
 }
@@ -200,9 +216,42 @@ func (s *Subscriber) mayReplay(topic string) bool {
 	return h.authorize(s.session.ctx, s.session.id, OpReplay, topic) == nil
 }
 
+// startReplay replays in a goroutine, which does not wait for the engine any more
+// when the subscription has ended: clients may come and go faster than it reads.
+func (s *Subscriber) startReplay(starts []begin) {
+	s.session.hub.goes(func() {
+		r := s.enterReplay()
+		s.replay(r.ctx, starts)
+		s.leaveReplay(r)
+	})
+}
+
+func (s *Subscriber) enterReplay() *replays {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.replays == nil {
+		s.replays = new(replays)
+		s.replays.ctx, s.replays.cancel = context.WithCancel(s.session.ctx)
+		if s.ended {
+			s.replays.cancel()
+		}
+	}
+	s.replays.n++
+	return s.replays
+}
+
+func (s *Subscriber) leaveReplay(r *replays) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.n--; r.n == 0 {
+		r.cancel()
+		s.replays = nil
+	}
+}
+
 // replay catches up with the topics, one after the other, and says so.
-func (s *Subscriber) replay(starts []begin, confirm bool) {
-	gaps := 0
+func (s *Subscriber) replay(ctx context.Context, starts []begin) {
+	gaps, confirm := 0, true
 	for i, f := range s.followers {
 		b := starts[i]
 		if b.busy {
@@ -215,7 +264,7 @@ func (s *Subscriber) replay(starts []begin, confirm bool) {
 				_ = s.pushReply(cable.ConfirmHistory, f, at)
 			}
 		}
-		err := s.catchUp(f, b, level)
+		err := s.catchUp(ctx, f, b, level)
 		var gap *GapError
 		switch {
 		case errors.As(err, &gap):
@@ -229,7 +278,7 @@ func (s *Subscriber) replay(starts []begin, confirm bool) {
 }
 
 // catchUp makes one follower live.
-func (s *Subscriber) catchUp(f *follower, b begin, level func(Position)) error {
+func (s *Subscriber) catchUp(ctx context.Context, f *follower, b begin, level func(Position)) error {
 	most := limitOf(s.session.hub.config.Limits.ReplayMessages, defaultReplayMessages)
 	switch {
 	case b.gap:
@@ -238,13 +287,13 @@ func (s *Subscriber) catchUp(f *follower, b begin, level func(Position)) error {
 		f.now(level)
 		return nil
 	case !b.since.IsZero():
-		at, err := f.topic.since(s.session.ctx, b.since)
+		at, err := f.topic.since(ctx, b.since)
 		if err != nil {
 			return err
 		}
 		b.at = at
 	}
-	return f.catchUp(s.session.ctx, b.at, most, s.pushAll, level)
+	return f.catchUp(ctx, b.at, most, s.pushAll, level)
 }
 
 // failed ends the connection of a replay that the engine did not answer: the client
@@ -272,7 +321,7 @@ const refresh = `"<turbo-stream action=\"refresh\"></turbo-stream>"`
 func (s *Subscriber) tellGap(f *follower, at Position) {
 	s.session.hub.count(CountGaps, 1)
 	if s.session.extended {
-		_ = s.pushReply(cable.RejectHistory, f, at)
+		_ = s.push(cable.AppendReplyAt(nil, cable.RejectHistory, s.identifier, f.group.form.stream, at.Epoch, at.Offset))
 	}
 	if s.turbo {
 		_ = s.push(cable.AppendMessage(nil, s.identifier, []byte(refresh)))
@@ -284,7 +333,7 @@ func (s *Subscriber) end() {
 	s.quit()
 	if s.present {
 		s.present = false
-		s.session.hub.exit(s.followers[0].topic, s.session.id.ID)
+		s.session.hub.exitLater(s.followers[0].topic, s.session.id.ID)
 	}
 	if len(s.followers) > 0 {
 		s.unwatch(s.followers[0].topic)
@@ -299,6 +348,9 @@ func (s *Subscriber) quit() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
+	if s.replays != nil {
+		s.replays.cancel()
+	}
 }
 
 // drop lets go of the topics, and lets the channel know.

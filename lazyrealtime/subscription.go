@@ -56,11 +56,18 @@ func (h *Hub) Subscribe(ctx context.Context, topic string, options ...SubscribeO
 	}
 	s := &Subscription{topic: t, woken: make(chan struct{}, 1)}
 	s.ctx, s.stop = context.WithCancelCause(ctx)
+	s.begin(o)
 	unhook := context.AfterFunc(h.ctx, func() { s.stop(ErrClosed) })
 	context.AfterFunc(s.ctx, func() {
 		unhook()
 		s.release()
 	})
+	return s, nil
+}
+
+// begin makes the topic wake the subscription, until release.
+func (s *Subscription) begin(o subscribing) {
+	t := s.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s.at = t.last; o.replay {
@@ -70,7 +77,6 @@ func (h *Hub) Subscribe(ctx context.Context, topic string, options ...SubscribeO
 		t.pulls = make(map[*Subscription]struct{})
 	}
 	t.pulls[s] = struct{}{}
-	return s, nil
 }
 
 // Messages yields the messages of the topic in order, none twice, as they come.

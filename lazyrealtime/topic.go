@@ -27,13 +27,14 @@ type topic struct {
 	recent   ring
 	keep     Retention
 	filled   bool          // the ring has been filled from the engine once
-	early    []liveMessage // what came before last was known
+	early    []liveMessage // what came before last was known, or what is before it
 	repairs  bool          // a goroutine reads what is missing
 	again    bool          // more has been missed meanwhile
 	changed  chan struct{} // closed when last changes; nil: nobody waits
 	ended    bool          // the topic is forgotten: another one has its name
 	users    int           // followers, subscriptions, members, and calls under way
-	idle     time.Time     // since when it has no users
+	idle     time.Time     // since when it has no users; the hub's mu guards this, users and listed
+	listed   bool          // it stands in the hub's list of idle topics
 	groups   groups        // who gets what is live, by the form of its frames
 	pulls    map[*Subscription]struct{}
 	presence *presence // nil: nobody is present or looks
@@ -47,8 +48,7 @@ type liveMessage struct {
 	prev uint64
 }
 
-// earlyMost is how many messages are kept that come before the topic's last
-// position is known.
+// earlyMost is how many messages are kept that come too early.
 const earlyMost = 256
 
 // live takes a message of the engine's feed. It holds the topic's lock while the
@@ -59,18 +59,39 @@ func (t *topic) live(m *Message, prev uint64) {
 	switch {
 	case t.ended:
 	case !t.warm:
-		if len(t.early) < earlyMost {
-			t.early = append(t.early, liveMessage{m, prev})
-		} else {
+		t.keepEarly(m, prev)
+	case m.Position.Epoch == t.last.Epoch && m.Position.Offset <= t.last.Offset:
+	case m.Position.Epoch == t.last.Epoch && prev <= t.last.Offset:
+		t.deliver(m)
+	case t.repairs:
+		t.keepEarly(m, prev)
+	default:
+		t.startRepair()
+	}
+}
+
+// keepEarly keeps a message until what is before it has been read: without that, a
+// repair would go on for as long as messages are published. mu is held.
+func (t *topic) keepEarly(m *Message, prev uint64) {
+	if len(t.early) < earlyMost {
+		t.early = append(t.early, liveMessage{m, prev})
+	} else {
+		t.again = true
+	}
+}
+
+// deliverEarly delivers what was kept, and notes where it does not join. mu is held.
+func (t *topic) deliverEarly() {
+	early := t.early
+	t.early = nil
+	for _, l := range early {
+		switch {
+		case l.m.Position.Epoch == t.last.Epoch && l.m.Position.Offset <= t.last.Offset:
+		case l.m.Position.Epoch == t.last.Epoch && l.prev <= t.last.Offset:
+			t.deliver(l.m)
+		default:
 			t.again = true
 		}
-	case t.repairs:
-		t.again = true
-	case m.Position.Epoch == t.last.Epoch && m.Position.Offset <= t.last.Offset:
-	case m.Position.Epoch != t.last.Epoch || prev > t.last.Offset:
-		t.startRepair()
-	default:
-		t.deliver(m)
 	}
 }
 
@@ -119,19 +140,7 @@ func (t *topic) open(ctx context.Context) error {
 	defer t.mu.Unlock()
 	t.last, t.warm, t.keep = tail, true, keep
 	t.recent.reset(tail.Offset, tail.Offset == 0)
-	early, lost := t.early, t.again
-	t.early, t.again = nil, false
-	for _, l := range early {
-		switch {
-		case t.repairs:
-		case l.m.Position.Epoch == t.last.Epoch && l.m.Position.Offset <= t.last.Offset:
-		case l.m.Position.Epoch != t.last.Epoch || l.prev > t.last.Offset:
-			lost = true
-		default:
-			t.deliver(l.m)
-		}
-	}
-	if lost {
+	if t.deliverEarly(); t.again {
 		t.startRepair()
 	}
 	return nil
