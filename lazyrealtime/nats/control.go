@@ -1,0 +1,187 @@
+package nats
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"golazy.dev/lazyrealtime"
+)
+
+// record is a Record as it is stored: any strings.
+type record struct {
+	Kind    []byte    `json:"kind"`
+	Key     []byte    `json:"key"`
+	Value   []byte    `json:"value"`
+	Expires time.Time `json:"expires"`
+}
+
+// Control appends a record. The servers remove it when it has expired; one whose
+// Expires is zero stays.
+func (l *Log) Control(ctx context.Context, r lazyrealtime.Record) error {
+	data, err := json.Marshal(record{[]byte(r.Kind), []byte(r.Key), []byte(r.Value), r.Expires.UTC()})
+	if err != nil {
+		return fmt.Errorf("lazyrealtime/nats: %w", err)
+	}
+	m := &nats.Msg{Subject: l.names.record(), Data: data, Header: nats.Header{headerID: {rand.Text()}}}
+	if !r.Expires.IsZero() {
+		m.Header[headerTTL] = []string{ttl(time.Until(r.Expires))}
+	}
+	return l.retry(ctx, func(ctx context.Context) error {
+		_, err := l.publish(ctx, m)
+		return err
+	})
+}
+
+// Controls returns records, all that the leader of the control stream has by now.
+func (l *Log) Controls(ctx context.Context, after uint64) (list []lazyrealtime.Record, next uint64, err error) {
+	err = l.retry(ctx, func(ctx context.Context) error {
+		list, next, err = l.controls(ctx, after)
+		return err
+	})
+	return list, next, err
+}
+
+func (l *Log) controls(ctx context.Context, after uint64) ([]lazyrealtime.Record, uint64, error) {
+	last, err := l.leader(ctx, l.names.controlStream(), getRequest{LastFor: l.names.record()})
+	if errors.Is(err, errNone) {
+		return nil, after, nil // what was there has expired
+	}
+	if err != nil {
+		return nil, after, err
+	}
+	if after > last.Message.Seq {
+		return l.behindLast(ctx, after)
+	}
+	var list []lazyrealtime.Record
+	next := after
+	for next < last.Message.Seq {
+		some, err := l.someControls(ctx, next)
+		if err != nil {
+			return nil, after, err
+		}
+		if len(some) == 0 {
+			return nil, after, errBehind // or it has just expired
+		}
+		for _, r := range some {
+			next = r.Seq
+			if r.Expires.IsZero() || r.Expires.After(time.Now()) {
+				list = append(list, r)
+			}
+		}
+	}
+	return list, next, nil
+}
+
+// behindLast tells a number that is behind the last record because later ones have
+// expired from one of a stream that was lost: then all records are new.
+func (l *Log) behindLast(ctx context.Context, after uint64) ([]lazyrealtime.Record, uint64, error) {
+	var info streamInfo
+	if err := call(ctx, l, l.get(), "$JS.API.STREAM.INFO."+l.names.controlStream(), struct{}{}, &info); err != nil {
+		return nil, after, err
+	}
+	if after > info.State.Last {
+		return l.controls(ctx, 0)
+	}
+	return nil, after, nil
+}
+
+func (l *Log) someControls(ctx context.Context, after uint64) ([]lazyrealtime.Record, error) {
+	var list []lazyrealtime.Record
+	var errs error
+	_, err := l.stream(ctx, l.names.controlStream(), getRequest{
+		Seq: after + 1, NextFor: l.names.record(), Batch: maxBatch, MaxBytes: maxBatchBytes,
+	}, func(m *nats.Msg) {
+		var r record
+		seq, err := number(m, headerSeq)
+		if err = errors.Join(err, json.Unmarshal(m.Data, &r)); err != nil {
+			errs = errors.Join(errs, permanentError{fmt.Errorf("lazyrealtime/nats: control log: %w", err)})
+			return
+		}
+		list = append(list, lazyrealtime.Record{
+			Seq: seq, Kind: string(r.Kind), Key: string(r.Key), Value: string(r.Value), Expires: r.Expires,
+		})
+	})
+	if errors.Is(err, errNone) {
+		return nil, errs
+	}
+	return list, errors.Join(err, errs)
+}
+
+// claimed is a claim as it is stored.
+type claimed struct {
+	By   string    `json:"by"`
+	Then time.Time `json:"then"`
+}
+
+// Claim writes a claim if there is none, or one whose time has passed.
+func (l *Log) Claim(ctx context.Context, key string, then time.Time) (won bool, err error) {
+	by := rand.Text()
+	data, err := json.Marshal(claimed{by, then.UTC()})
+	if err != nil {
+		return false, fmt.Errorf("lazyrealtime/nats: %w", err)
+	}
+	var before uint64 // the claim that is replaced
+	err = l.retry(ctx, func(ctx context.Context) error {
+		won, before, err = l.claim(ctx, &nats.Msg{Subject: l.names.claim(key), Data: data, Header: nats.Header{
+			headerID:       {by},
+			headerTTL:      {ttl(time.Until(then))},
+			headerExpected: {strconv.FormatUint(before, 10)},
+		}}, by)
+		return err
+	})
+	return won, err
+}
+
+var errExpiredClaim = errors.New("the claim that was there has expired")
+
+// claim is one attempt. If there is a claim that has expired it returns its place.
+func (l *Log) claim(ctx context.Context, m *nats.Msg, by string) (won bool, before uint64, err error) {
+	_, err = l.publish(ctx, m)
+	if api := (*APIError)(nil); err == nil || !errors.As(err, &api) || !api.wrongLast() {
+		return err == nil, 0, err
+	}
+	last, err := l.leader(ctx, l.names.controlStream(), getRequest{LastFor: m.Subject})
+	if errors.Is(err, errNone) {
+		return false, 0, errExpiredClaim
+	}
+	if err != nil {
+		return false, 0, err
+	}
+	var c claimed
+	if err := json.Unmarshal(last.Message.Data, &c); err != nil {
+		return false, 0, permanentError{fmt.Errorf("lazyrealtime/nats: claim: %w", err)}
+	}
+	if c.By == by { // the acknowledgement of an earlier attempt was lost
+		return true, 0, nil
+	}
+	if !time.Now().Before(c.Then) {
+		return false, last.Message.Seq, errExpiredClaim
+	}
+	return false, 0, nil
+}
+
+// Check makes a round trip to the leaders of all streams.
+func (l *Log) Check(ctx context.Context) error {
+	subjects := []string{l.names.record(), l.names.lease("-")}
+	for _, p := range l.parts {
+		subjects = append(subjects, l.names.message(p.now.Load().epoch, barrierToken))
+	}
+	return l.retry(ctx, func(ctx context.Context) error {
+		errs := make(chan error, len(subjects))
+		for _, s := range subjects {
+			go func() { errs <- l.barrier(ctx, l.pub, s) }()
+		}
+		var err error
+		for range subjects {
+			err = errors.Join(err, <-errs)
+		}
+		return err
+	})
+}

@@ -1,0 +1,90 @@
+package nats_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golazy.dev/lazyrealtime"
+	"golazy.dev/lazyrealtime/enginetest"
+	"golazy.dev/lazyrealtime/nats"
+)
+
+var opened atomic.Int64 // logs so far, for their names
+
+// testOptions are those of a new log.
+func testOptions() nats.Options {
+	return nats.Options{
+		Name:       fmt.Sprint("test", opened.Add(1)),
+		Partitions: 3,
+		Retain:     lazyrealtime.Retention{Messages: 1 << 20},
+		Lease:      2 * time.Second,
+	}
+}
+
+func open(t *testing.T, url string, o nats.Options) *nats.Log {
+	t.Helper()
+	l, err := nats.Open(t.Context(), url, o)
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// engine opens logs for the suite, and again with the same contents.
+type engine struct {
+	url     string
+	options sync.Map // *nats.Log to nats.Options
+}
+
+func (e *engine) open(t *testing.T) lazyrealtime.Log { return e.with(t, testOptions()) }
+
+func (e *engine) with(t *testing.T, o nats.Options) lazyrealtime.Log {
+	t.Helper()
+	o.Window = window
+	l := open(t, e.url, o)
+	e.options.Store(l, o)
+	return l
+}
+
+// again opens another log with the contents of one.
+func (e *engine) again(t *testing.T, log lazyrealtime.Log) lazyrealtime.Log {
+	t.Helper()
+	o, _ := e.options.Load(log)
+	return e.with(t, o.(nats.Options))
+}
+
+func kill(log lazyrealtime.Log) { log.(*nats.Log).Kill() }
+
+const window = 8 * time.Second
+
+// suite returns what the suite has to know.
+func (e *engine) suite() enginetest.Options {
+	return enginetest.Options{
+		Reopen: func(t *testing.T, log lazyrealtime.Log) lazyrealtime.Log {
+			log.Close()
+			return e.again(t, log)
+		},
+		Crash: func(t *testing.T, log lazyrealtime.Log) lazyrealtime.Log {
+			kill(log)
+			return e.again(t, log)
+		},
+		Peer:     e.again,
+		KillPeer: func(_ *testing.T, peer lazyrealtime.Log) { kill(peer) },
+		Lease:    4 * time.Second, // two, and the server's and our rounds
+		Window:   window,
+	}
+}
+
+func TestEngine(t *testing.T) {
+	e := &engine{url: single(t)}
+	enginetest.Run(t, e.open, e.suite())
+}
+
+func TestEngineOnCluster(t *testing.T) {
+	e := &engine{url: startCluster(t)}
+	enginetest.Run(t, e.open, e.suite())
+}
