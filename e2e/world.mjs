@@ -3,7 +3,7 @@
 import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs"
 import http from "node:http"
 import https from "node:https"
 import net from "node:net"
@@ -68,8 +68,10 @@ class Process {
   }
 }
 
-export async function startChat({ addr = "localhost:0", secure = false } = {}) {
-  const chat = new Process(join(tmp, "chat"), ["-addr", addr, ...(secure ? tls : [])])
+// startChat starts a chat of its own, or one with the files of another: chat.home.
+export async function startChat({ addr = "localhost:0", secure = false, home = mkdtempSync(join(tmp, "chat-")) } = {}) {
+  const chat = new Process(join(tmp, "chat"), ["-addr", addr, "-db", join(home, "chat.db"), ...(secure ? tls : [])])
+  chat.home = home
   chat.url = (await chat.line(/^chat: (\S+)$/))[1]
   chat.port = new URL(chat.url).port
   return chat
@@ -179,7 +181,7 @@ export function launch() {
   })
 }
 
-// Person is somebody with a browser window of their own, looking at the chat.
+// Person is somebody with a browser window of their own, in the chat's lobby.
 export class Person {
   complaints = [] // what the browser's console would show in red
 
@@ -194,7 +196,7 @@ export class Person {
     return person
   }
 
-  // enter visits the chat and joins it.
+  // enter visits the chat and logs in.
   static async enter(browser, url, name, options) {
     const person = await Person.visit(browser, url, options)
     await person.join(name)

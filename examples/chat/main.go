@@ -1,8 +1,10 @@
-// The chat is the guide's application, grown a little: one room, any number of browsers.
+// The chat is the guide's application, grown into a real one: rooms, a history that survives restarts, who is here and who
+// types, on lazyrealtime.
 //
 //	go run ./examples/chat
 //
-// serves it on http://localhost:3000. With -tls-cert and -tls-key it speaks https (and wss).
+// serves it on http://localhost:3000 and keeps everything in a file. With -nats several of them are one chat. With
+// -tls-cert and -tls-key it speaks https (and wss).
 package main
 
 import (
@@ -36,57 +38,106 @@ func main() {
 	}
 }
 
-// run serves until ctx is done, then lets requests and sockets end.
-func run(ctx context.Context, args []string, stdout io.Writer) error {
+// settings are the flags.
+type settings struct {
+	addr, cert, key           string
+	db, nats, secret          string
+	publishKey, staffPasscode string
+}
+
+func parse(args []string) (settings, error) {
+	var s settings
 	flags := flag.NewFlagSet("chat", flag.ContinueOnError)
-	addr := flags.String("addr", "localhost:3000", "`host:port` to listen on")
-	cert := flags.String("tls-cert", "", "`file` with the certificate, for https")
-	key := flags.String("tls-key", "", "`file` with the certificate's key")
+	flags.StringVar(&s.addr, "addr", "localhost:3000", "`host:port` to listen on")
+	flags.StringVar(&s.cert, "tls-cert", "", "`file` with the certificate, for https")
+	flags.StringVar(&s.key, "tls-key", "", "`file` with the certificate's key")
+	flags.StringVar(&s.db, "db", "", "SQLite `file` that keeps everything; by default chat.db in the user's cache directory")
+	flags.StringVar(&s.nats, "nats", "", "`URL` of NATS servers with JetStream, instead of a file: all chats there are one")
+	flags.StringVar(&s.secret, "secret", "", "`file` with the key of all keys, made if it is missing, the same for all nodes;\n"+
+		"by default beside the database, with -nats chat.secret in the user's cache directory")
+	flags.StringVar(&s.publishKey, "publish-key", "", "`key` for programs that publish; by default made of the secret")
+	flags.StringVar(&s.staffPasscode, "staff-passphrase", "", "`passphrase` of the private room; by default made of the secret")
 	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	if (s.cert == "") != (s.key == "") {
+		return s, errors.New("-tls-cert and -tls-key go together")
+	}
+	if s.nats != "" && s.db != "" {
+		return s, errors.New("-db and -nats exclude each other")
+	}
+	return s, s.setFiles()
+}
+
+// run serves until ctx is done, then lets requests and sockets end.
+func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
+	s, err := parse(args)
+	if err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
 		}
 		return err
 	}
-	if (*cert == "") != (*key == "") {
-		return errors.New("-tls-cert and -tls-key go together")
-	}
-
-	listener, err := net.Listen("tcp", *addr)
+	log, err := s.openLog(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(stdout, "chat: %s\n", pageURL(*addr, listener.Addr(), *cert != "")); err != nil {
+	defer func() { err = errors.Join(err, log.Close()) }()
+	secret, err := readSecret(s.secret)
+	if err != nil {
 		return err
 	}
+	listener, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		return err
+	}
+	chat, err := realtime.Open(ctx, log, realtime.Options{Secret: secret, PublishKey: s.publishKey, Passphrase: s.staffPasscode})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return s.serve(ctx, listener, chat, stdout)
+}
+
+// serve serves the chat and ends it.
+func (s settings) serve(ctx context.Context, listener net.Listener, chat *realtime.Chat, stdout io.Writer) error {
+	plain := realtime.NewPlain()
 	router := lazyroutes.New(ctx)
-	appinit.Draw(router)
-	server := &http.Server{Handler: router, ReadHeaderTimeout: 10 * time.Second}
+	appinit.Draw(router, chat, plain)
+	server := &http.Server{Handler: router, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 
 	ended := make(chan error, 1)
 	go func() {
-		if *cert == "" {
+		if s.cert == "" {
 			ended <- server.Serve(listener)
 		} else {
-			ended <- server.ServeTLS(listener, *cert, *key)
+			ended <- server.ServeTLS(listener, s.cert, s.key)
 		}
 	}()
+	welcome(stdout, pageURL(s.addr, listener.Addr(), s.cert != ""), chat)
 
+	var err error
 	select {
-	case err := <-ended:
-		return err
+	case err = <-ended:
 	case <-ctx.Done():
-		return shutdown(server)
 	}
+	return errors.Join(err, shutdown(server, chat, plain))
 }
 
-// shutdown stops taking connections, says goodbye to every socket and waits for both.
-func shutdown(server *http.Server) error {
+// welcome says where the chat is, and what only its owner should know.
+func welcome(out io.Writer, url string, chat *realtime.Chat) {
+	_, _ = fmt.Fprintf(out, `chat: %s
+chat: the passphrase of the room Staff is %s
+chat: a program says something in the lobby with
+      curl -H 'Authorization: Bearer %s' -d '{"stream":"room:lobby","data":"{\"name\":\"cron\",\"text\":\"backup done\"}"}' %s/_broadcast
+`, url, chat.Passphrase(), chat.PublishKey(), url)
+}
+
+// shutdown sends the browsers away, a few at a time, while pages are still served; then it takes no more connections and
+// waits for the requests.
+func shutdown(server *http.Server, chat *realtime.Chat, plain *realtime.Plain) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	sockets := make(chan error, 1)
-	go func() { sockets <- realtime.Close(ctx) }()
-	return errors.Join(server.Shutdown(ctx), <-sockets)
+	return errors.Join(chat.Hub.Shutdown(ctx), plain.Here.Shutdown(ctx), server.Shutdown(ctx))
 }
 
 // pageURL is the address to open: the host as it was asked for, the port as it was given.
