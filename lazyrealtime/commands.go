@@ -57,7 +57,7 @@ func (s *session) subscribe(c *cable.Command) {
 	full := most >= 0 && len(s.subs) >= most
 	s.mu.Unlock()
 	if again != nil {
-		_ = again.push(cable.AppendReply(nil, cable.ConfirmSubscription, c.Identifier))
+		again.confirmAgain()
 		return
 	}
 	if full {

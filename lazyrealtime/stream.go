@@ -48,7 +48,11 @@ func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	topic, replay, err := h.streamTopic(r, id)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrUnavailable):
+		h.notNow(w, r, http.StatusServiceUnavailable, err)
+		return
+	case err != nil:
 		h.answer(w, http.StatusForbidden, err)
 		return
 	}

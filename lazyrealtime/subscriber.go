@@ -23,6 +23,7 @@ type Subscriber struct {
 	accepted   bool          // the channel has let it in
 
 	followers []*follower // one for each topic
+	confirmed int64       // when it was, in Unix milliseconds; serving goroutine only
 	present   bool        // its identity is present in the first topic, on its account; serving goroutine only
 
 	mu      sync.Mutex
@@ -90,6 +91,7 @@ func (s *Subscriber) from() string { return s.session.origin }
 // what is live.
 func (s *Subscriber) start(c *cable.Command) {
 	starts, replays, err := s.starts(c)
+	s.confirmed = time.Now().UnixMilli()
 	switch {
 	case err != nil:
 		s.session.disconnect(endNoEngine)
@@ -101,6 +103,19 @@ func (s *Subscriber) start(c *cable.Command) {
 	}
 	s.params = nil
 }
+
+// confirmAgain confirms a subscription to a client that has repeated its subscribe.
+// Extended clients do that when they have waited for half of the time that they wait
+// at all, and take a second confirmation for one of something that they no longer
+// want: the first is on its way then, or the connection is lost.
+func (s *Subscriber) confirmAgain() {
+	if age := time.Since(time.UnixMilli(s.confirmed)); !s.session.extended || age >= confirmPatience {
+		_ = s.push(cable.AppendReply(nil, cable.ConfirmSubscription, s.identifier))
+	}
+}
+
+// confirmPatience is how long clients wait for a confirmation.
+const confirmPatience = 10 * time.Second
 
 // startNow is start where nothing is replayed. An extended client learns where it
 // starts, so that nothing is missing when it comes back before it has got a
