@@ -20,7 +20,8 @@ type Channel struct {
 
 	// Message is called for what the client sends, an action (empty if the message
 	// names none) with the whole message, one call at a time for a connection. An
-	// error is logged. If nil, messages are ignored.
+	// error is logged, and not told: the protocol has no answer to a message. If nil,
+	// messages are ignored.
 	Message func(ctx context.Context, s *Subscriber, action string, data json.RawMessage) error
 
 	// Unsubscribe is called when a subscription that was accepted has ended. It may
@@ -120,12 +121,16 @@ func (s *Subscriber) Identity() Identity { return s.session.id }
 func (s *Subscriber) Hub() *Hub { return s.session.hub }
 
 // Identifier returns the text that names the subscription.
-func (s *Subscriber) Identifier() string { return s.identifier }
+func (s *Subscriber) Identifier() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.identifier
+}
 
 // Param returns a parameter of the identifier: a string as it is, anything else as
 // JSON, "" for none.
 func (s *Subscriber) Param(name string) string {
-	params, _ := cable.ParseIdentifier(s.identifier) // which was valid; s.params are not kept
+	params, _ := cable.ParseIdentifier(s.Identifier()) // which was valid; s.params are not kept
 	raw := params.Raw[name]
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
@@ -141,5 +146,5 @@ func (s *Subscriber) Send(data []byte) error {
 	if err := s.session.hub.checkData(data); err != nil {
 		return err
 	}
-	return s.push(cable.AppendMessage(nil, s.identifier, data))
+	return s.push(cable.AppendMessage(nil, s.Identifier(), data))
 }

@@ -177,6 +177,10 @@ type Limits struct {
 	// publish, whisper, or send messages to channels, on a node, on average; four times
 	// as many may come at once. If zero, 50.
 	PublishesPerSecond int
+	// CommandsPerSecond is how often a connection may send commands of any kind, on
+	// average; four times as many may come at once. If zero, 100, or as many as it
+	// may have subscriptions.
+	CommandsPerSecond int
 	// Members is the most members of a topic's presence. If zero, 10,000.
 	Members int
 	// ReplayMessages is the most messages of one replay; what would be more is a gap.
@@ -192,6 +196,7 @@ const (
 	defaultSubscriptions          = 100
 	defaultConnectionsPerIdentity = 50
 	defaultPublishesPerSecond     = 50
+	defaultCommandsPerSecond      = 100
 	defaultMembers                = 10_000
 	defaultReplayMessages         = 10_000
 	defaultInfoBytes              = 1024

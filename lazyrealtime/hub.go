@@ -58,7 +58,8 @@ const (
 	defaultRecentTotal    = 256 << 20
 	defaultLinger         = time.Minute
 	sweepEvery            = time.Second
-	trimEvery             = 30 // sweeps
+	trimEvery             = 30     // sweeps
+	idleMost              = 10_000 // topics that linger; of more, the oldest are forgotten
 )
 
 // Open makes a hub on an engine. Ctx bounds the opening only; the hub lives until
@@ -283,7 +284,8 @@ func (h *Hub) takeIdle(then time.Time) (expired []*topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := 0
-	for ; n < len(h.idle) && !h.idle[n].since.After(then); n++ {
+	for n < len(h.idle) && (!h.idle[n].since.After(then) || len(h.idle)-n > idleMost) {
+		n++
 	}
 	due := slices.Clone(h.idle[:n])
 	h.idle = slices.Delete(h.idle, 0, n)
@@ -292,7 +294,7 @@ func (h *Hub) takeIdle(then time.Time) (expired []*topic) {
 		t.listed = false
 		switch {
 		case t.users > 0 || h.topics[t.name] != t:
-		case t.idle.After(then): // it was used meanwhile
+		case !i.since.After(then) && t.idle.After(then): // it was used meanwhile
 			h.list(t)
 		default:
 			expired = append(expired, t)

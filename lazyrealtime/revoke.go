@@ -47,7 +47,8 @@ func (r *revocations) voids(id Identity) bool {
 // Revoke makes every credential of an identity void that was issued until now, on
 // all nodes and across restarts, and closes its connections: on this node before
 // it returns, on others at once if they can be reached, and in any case within
-// Config.RevokeWithin. It counts by the clocks of the nodes.
+// Config.RevokeWithin. It counts by the clocks of the nodes. Revocations are forgotten
+// after Config.CredentialLife: no credential may live longer.
 func (h *Hub) Revoke(ctx context.Context, id string) error {
 	if id == "" {
 		return errors.New("lazyrealtime: the anonymous identity cannot be revoked")

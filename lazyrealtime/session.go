@@ -27,6 +27,7 @@ type session struct {
 	cancel   context.CancelFunc
 	out      *lazywebsocket.Group // what sends the session's own frames
 	rate     *bucket
+	commands *bucket
 	expiry   *time.Timer  // nil: the credential does not end
 	mute     func()       // makes a session silent that speaks something else
 	stop     func(ending) // and ends it; nil: Action Cable
@@ -65,6 +66,7 @@ func (h *Hub) newSession(conn *lazywebsocket.Conn, id Identity, interval time.Du
 	s := &session{
 		hub: h, conn: conn, id: id, extended: conn.Subprotocol() == cable.Extended,
 		origin: nonce(), subs: make(map[string]*Subscriber),
+		commands: newBucket(h.config.Limits.commands()),
 	}
 	if err := h.register(s); err != nil {
 		h.dismiss(conn, endTooMany)
@@ -127,7 +129,7 @@ func (s *session) read() (err error) {
 	defer func() {
 		if v := recover(); v != nil { // of the application's, which ends this connection alone
 			err = &lazywebsocket.PanicError{Value: v, Stack: debug.Stack()}
-			s.conn.Close() // it knows of the panic: 1011
+			_ = s.conn.Close() // which knows of the panic: 1011
 		}
 	}()
 	var buf []byte
@@ -175,9 +177,13 @@ func (s *session) ServeMessage(_ *lazywebsocket.Conn, messageType int, data []by
 		return nil // who has been sent away is not served any more
 	}
 	command, err := cable.ParseCommand(data)
-	if err != nil || messageType != lazywebsocket.TextMessage {
+	switch {
+	case !s.commands.take():
+		s.hub.count(CountLimited, 1)
+		s.disconnect(endTooFast)
+	case err != nil || messageType != lazywebsocket.TextMessage:
 		s.disconnect(endInvalid)
-	} else {
+	default:
 		s.serve(&command)
 	}
 	return nil //nolint:nilerr // the client has been told

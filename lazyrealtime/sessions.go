@@ -34,13 +34,13 @@ func (ss *sessions) add(s *session, limits Limits) error {
 		ss.identities = make(map[string]*identity)
 	}
 	if s.id.ID == "" {
-		s.rate = newBucket(limits)
+		s.rate = newBucket(limits.publishes())
 		ss.every[s] = struct{}{}
 		return nil
 	}
 	i := ss.identities[s.id.ID]
 	if i == nil {
-		i = &identity{sessions: make(map[*session]struct{}), rate: *newBucket(limits)}
+		i = &identity{sessions: make(map[*session]struct{}), rate: *newBucket(limits.publishes())}
 	}
 	if most := limitOf(limits.ConnectionsPerIdentity, defaultConnectionsPerIdentity); most >= 0 && len(i.sessions) >= most {
 		return &LimitError{"ConnectionsPerIdentity", most}
@@ -138,8 +138,22 @@ type bucket struct {
 
 const bucketSeconds = 4
 
-func newBucket(limits Limits) *bucket {
-	rate := float64(limitOf(limits.PublishesPerSecond, defaultPublishesPerSecond))
+// publishes is the rate of what an identity sends.
+func (l Limits) publishes() float64 {
+	return float64(limitOf(l.PublishesPerSecond, defaultPublishesPerSecond))
+}
+
+// commands is the rate of what a connection asks for. Whoever may have many
+// subscriptions has to make them.
+func (l Limits) commands() float64 {
+	subscriptions := limitOf(l.Subscriptions, defaultSubscriptions)
+	if l.CommandsPerSecond != 0 || subscriptions < 0 {
+		return float64(limitOf(l.CommandsPerSecond, -1))
+	}
+	return float64(max(defaultCommandsPerSecond, subscriptions))
+}
+
+func newBucket(rate float64) *bucket {
 	return &bucket{rate: rate, tokens: rate * bucketSeconds, last: time.Now()}
 }
 

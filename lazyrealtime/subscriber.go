@@ -79,7 +79,9 @@ func (s *Subscriber) admit() error {
 		s.followers = append(s.followers, t.follow(s.session.conn, fm, s))
 	}
 	if s.topics = nil; len(s.followers) > 0 {
+		s.mu.Lock()                                         // the application may be using it already
 		s.identifier = s.followers[0].group.form.identifier // the same memory for all with this text
+		s.mu.Unlock()
 	}
 	return nil
 }

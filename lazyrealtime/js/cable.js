@@ -729,13 +729,26 @@ export function defineCableStream(cable = new Cable(), tag = "cable-stream") {
         position,
         after: parse(seen),
         received: (message, { fleeting }) => {
-          if (!fleeting) this.#note(this.#subscription.positions);
           globalThis.Turbo?.renderStreamMessage(String(message));
+          if (!fleeting) this.#noteWhenShown(this.#subscription);
         },
         confirmed: () => tell("confirmed"),
         rejected: () => tell("rejected"),
         gap: () => tell("gap") && refresh(),
       });
+    }
+
+    /**
+     * Turbo shows a message with the next frame. Until then the page is as it was before, and so is what a
+     * snapshot of it should say: a page that comes back goes on behind what it shows.
+     */
+    #noteWhenShown(subscription) {
+      const { positions } = subscription;
+      const note = () => {
+        if (this.isConnected && this.#subscription === subscription) this.#note(positions);
+      };
+      if (globalThis.document?.hidden) setTimeout(note);
+      else requestAnimationFrame(note); // behind Turbo's own, which was registered before
     }
 
     #note(positions) {

@@ -37,11 +37,16 @@ class FakeElement extends EventTarget {
 }
 
 let rendered;
+let frames; // what waits for the next frame
 let CableStream;
+
+const paint = () => frames.splice(0).forEach((callback) => callback());
 
 beforeEach(() => {
   const tags = new Map();
   rendered = [];
+  frames = [];
+  globalThis.requestAnimationFrame = (callback) => frames.push(callback);
   globalThis.HTMLElement = FakeElement;
   globalThis.CustomEvent ??= class extends Event {};
   globalThis.customElements = { get: (tag) => tags.get(tag), define: (tag, type) => tags.set(tag, (CableStream = type)) };
@@ -73,12 +78,23 @@ test("subscribes from its position, lets Turbo render, and ends with the element
   assert.equal(element.getAttribute("seen"), null);
   socket.tell(data(4));
   assert.deepEqual(rendered, ["<fleeting>", "<m4>"]);
+  assert.equal(element.getAttribute("seen"), null, "Turbo shows it with the next frame");
+  paint();
   assert.equal(element.getAttribute("seen"), '{"room:1":{"epoch":"e1","offset":4}}');
   await settle();
   assert.deepEqual(socket.take(), [], "its own note is no change");
   element.disconnect();
   assert.deepEqual(socket.take(), [{ command: "unsubscribe", identifier }]);
   assert.deepEqual(events.map(({ type }) => type), ["cable:confirmed"]);
+});
+
+test("a page that is left before the next frame says what it shows", async () => {
+  const { socket, element } = await page();
+  confirm(socket);
+  socket.tell(data(4));
+  element.disconnect();
+  paint();
+  assert.equal(element.getAttribute("seen"), null);
 });
 
 test("a restored snapshot goes on from what it shows", async () => {
@@ -107,6 +123,7 @@ test("a morph that only takes away what was seen starts again from the rendering
   const { socket, element } = await page();
   confirm(socket);
   socket.tell(data(4));
+  paint();
   socket.take();
   element.removeAttribute("seen");
   await settle();
