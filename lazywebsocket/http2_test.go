@@ -504,6 +504,9 @@ func TestHTTP2LeftToAGoroutine(t *testing.T) {
 						for {
 							messageType, data, err := conn.ReadMessage()
 							if err != nil {
+								if name == "reset" {
+									wantSummary(t, err, "close 1006 unexpected EOF")
+								}
 								return
 							}
 							must(t, conn.WriteMessage(messageType, data))

@@ -112,7 +112,7 @@ func (s *streamConn) accept(timeout time.Duration) error {
 }
 
 // outlive waits until nothing uses the stream any more. The end of a stream ends what
-// nobody reads, too.
+// nobody reads, too, after the time in which who reads would have noticed.
 func (s *streamConn) outlive() {
 	var closed <-chan bool
 	over := s.ctx.Done()
@@ -125,7 +125,13 @@ func (s *streamConn) outlive() {
 	case <-closed:
 	case <-over:
 	}
-	_ = s.Close()
+	timer := time.NewTimer(streamLinger)
+	defer timer.Stop()
+	select {
+	case <-s.done:
+	case <-timer.C:
+		_ = s.Close()
+	}
 }
 
 // checkExtras says what of the application's part of the answer must not be sent.
