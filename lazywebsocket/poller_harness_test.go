@@ -35,6 +35,9 @@ func drivers() map[string]driver {
 // allDrivers are those of drivers, and over HTTP/2.
 func allDrivers() map[string]driver {
 	all := drivers()
+	if !http2InBubbles {
+		return all
+	}
 	all["http2"] = driver{http2: true}
 	all["http2 poller"] = driver{http2: true, poller: new(lazywebsocket.Poller)}
 	return all
