@@ -186,7 +186,7 @@ func (s *session) ServeMessage(_ *lazywebsocket.Conn, messageType int, data []by
 	default:
 		s.serve(&command)
 	}
-	return nil //nolint:nilerr // the client has been told
+	return nil
 }
 
 // ServeClosed implements lazywebsocket.MessageHandler.

@@ -118,7 +118,8 @@ func (h *Hub) streamTopic(r *http.Request, id Identity) (topic string, replay bo
 func (h *Hub) streamStart(r *http.Request, topic string, replay bool) (begin, error) {
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		at, err := parseEventID(last)
-		return begin{replay: true, at: at, gap: err != nil || !replay}, nil
+		known := err == nil && replay
+		return begin{replay: known, gap: !known, at: at}, nil
 	}
 	sealed := r.URL.Query().Get("position")
 	if sealed == "" {

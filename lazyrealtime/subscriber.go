@@ -197,7 +197,7 @@ func (s *Subscriber) begins(f *follower, c *cable.Command) (begin, error) {
 	}
 	if c.Position != "" { // a client that sends it once
 		p, err := h.openPosition(topic, c.Position)
-		return begin{replay: err == nil, gap: err != nil, at: p.At}, nil //nolint:nilerr // a gap is the answer
+		return begin{replay: err == nil, gap: err != nil, at: p.At}, nil
 	}
 	if s.params.Position != "" { // a page, which sends it again when it comes back
 		p, err := h.openPosition(topic, s.params.Position)

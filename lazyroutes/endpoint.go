@@ -99,7 +99,7 @@ func (e *endpoint) failed(w http.ResponseWriter, re *response, r *http.Request, 
 		level = slog.LevelError
 	}
 	e.log(r, re, level, "request failed", slog.Int("status", status), slog.Any("error", err))
-	if re.hijacked == nil && !re.begun {
+	if re.hijacked == nil && !re.streamed && !re.begun {
 		lazycontroller.Respond(w, r, err)
 	}
 }

@@ -163,6 +163,9 @@ func (c *Conn) RemoteAddr() net.Addr {
 // frames breaks the protocol. It is for addresses, TLS state and socket
 // options. What Conn holds back is sent first, if that takes no waiting.
 //
+// Over HTTP/2 it is the stream: its addresses are those of the connection that carries
+// it, whose TLS state is in the request, and writes to it leave as they are.
+//
 // Where the event loop of a Poller reads a plain socket, reading and writing the
 // net.Conn returns an *OpError, and its LocalAddr is empty after the end.
 func (c *Conn) NetConn() net.Conn {

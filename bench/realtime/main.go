@@ -112,7 +112,7 @@ func one(s load.Scenario, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	process := exec.Command("taskset", "-c", "0", self, "serve", name)
+	process := exec.Command("taskset", "-c", "0", self, "serve", name) //nolint:gosec // ourselves
 	process.Env = append(os.Environ(), "GOMAXPROCS=1")
 	p, err := load.Start(process)
 	if err != nil {

@@ -34,6 +34,7 @@ func newWorld(t *testing.T, h http.Handler) *world {
 	w.server.EnableHTTP2 = true
 	w.server.Config.HTTP2 = http2.Config()
 	w.server.StartTLS()
+	// net/http's own transport refuses the pseudo-header :protocol.
 	w.client = &xhttp2.Transport{
 		TLSClientConfig: w.server.Client().Transport.(*http.Transport).TLSClientConfig,
 		DialTLSContext: func(ctx context.Context, network, addr string, config *tls.Config) (net.Conn, error) {

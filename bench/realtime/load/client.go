@@ -19,11 +19,10 @@ type client struct {
 	confirmed int
 	received  int
 	latency   *latencies // nil: not measured
-	last      map[string][]byte
 }
 
-// dial connects and subscribes.
-func dial(p *Process, protocol string, topics []string) (*client, error) {
+// dial connects.
+func dial(p *Process, protocol string) (*client, error) {
 	d := lazywebsocket.Dialer{}
 	if protocol == "cable" {
 		d.Subprotocols = []string{"actioncable-v1-ext-json"}
@@ -43,18 +42,18 @@ func dial(p *Process, protocol string, topics []string) (*client, error) {
 
 // subscribe follows topics, from a position or from now on, and waits for the
 // confirmations.
-func (c *client) subscribe(protocol string, topics []string, recover bool) error {
+func (c *client) subscribe(protocol string, topics []string, replay bool) error {
 	for i, topic := range topics {
 		var err error
 		switch {
-		case protocol == "centrifuge" && recover:
+		case protocol == "centrifuge" && replay:
 			err = c.write(fmt.Sprintf(`{"id":%d,"subscribe":{"channel":%q,"recover":true,"offset":0,"epoch":""}}`, i+2, topic))
 		case protocol == "centrifuge":
 			err = c.write(fmt.Sprintf(`{"id":%d,"subscribe":{"channel":%q}}`, i+2, topic))
 		default:
 			identifier := strconv.Quote(`{"channel":"$pubsub","stream_name":"` + topic + `"}`)
 			history := ""
-			if recover {
+			if replay {
 				history = `,"history":{"streams":{"` + topic + `":{"epoch":"","offset":0}}}`
 			}
 			err = c.write(`{"command":"subscribe","identifier":` + identifier + history + `}`)

@@ -22,6 +22,7 @@ type Scenario struct {
 // Kind is what is measured.
 type Kind int
 
+// What there is.
 const (
 	Fanout Kind = iota // CPU per delivery and latency
 	Storm              // all clients come at once and want what was published before
@@ -77,7 +78,7 @@ func (s Scenario) topics(client int) []string {
 func (s Scenario) connect(p *Process, protocol string, live bool) ([]*client, error) {
 	clients := make([]*client, s.Clients)
 	err := each(s.Clients, 16, func(i int) (err error) {
-		clients[i], err = dial(p, protocol, nil)
+		clients[i], err = dial(p, protocol)
 		if err == nil && live {
 			err = clients[i].subscribe(protocol, s.topics(i), false)
 		}
@@ -130,7 +131,7 @@ func (s Scenario) fanout(p *Process, protocol string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := p.publish(s.Topics, s.Messages, s.Bytes, s.Rate); err != nil {
+	if err := p.publish(s.Topics, s.Messages, s.Bytes, s.Rate); err != nil {
 		return "", err
 	}
 	if err := <-done; err != nil {
@@ -146,7 +147,7 @@ func (s Scenario) fanout(p *Process, protocol string) (string, error) {
 }
 
 func (s Scenario) storm(p *Process, protocol string) (string, error) {
-	if _, err := p.publish(s.Topics, s.Messages, s.Bytes, 0); err != nil {
+	if err := p.publish(s.Topics, s.Messages, s.Bytes, 0); err != nil {
 		return "", err
 	}
 	clients, err := s.connect(p, protocol, false)
