@@ -351,9 +351,18 @@ func TestHTTP2HandlerReturns(t *testing.T) {
 	})
 }
 
-// A router makes the request wait for the connection that an action has left to a
-// goroutine.
+// A router, and http2.Handler, make the request wait for the connection that was left to
+// a goroutine.
 func TestHTTP2LeftToAGoroutine(t *testing.T) {
+	leftToAGoroutine(t, routed)
+	t.Run("http2.Handler", func(t *testing.T) {
+		leftToAGoroutine(t, func(action func(http.ResponseWriter, *http.Request) error) http.Handler {
+			return http2.Handler(plain(action))
+		})
+	})
+}
+
+func leftToAGoroutine(t *testing.T, handler func(func(http.ResponseWriter, *http.Request) error) http.Handler) {
 	for name, leave := range map[string]func(h2Socket){
 		"served": func(s h2Socket) {
 			s.send(0x81, "still here")
@@ -368,7 +377,7 @@ func TestHTTP2LeftToAGoroutine(t *testing.T) {
 	} {
 		bubble(t, name, func(t *testing.T) {
 			returned := make(chan struct{})
-			router := routed(func(w http.ResponseWriter, r *http.Request) error {
+			router := handler(func(w http.ResponseWriter, r *http.Request) error {
 				conn, err := new(lazywebsocket.Upgrader).Upgrade(w, r, nil)
 				must(t, err)
 				if name != "nobody" {

@@ -46,10 +46,19 @@ func allDrivers() map[string]driver {
 // connect is role.connect.
 func (d driver) connect(t testing.TB, r role, n wstest.Network, o options) (*lazywebsocket.Conn, *wstest.Peer) {
 	t.Helper()
-	if d.http2 {
-		return overHTTP2(t, n, o)
+	if !d.http2 {
+		return r.connect(t, n, o)
 	}
-	return r.connect(t, n, o)
+	if chunk, calls := n.Chunk, 0; chunk != nil {
+		// Each piece is a frame of HTTP/2: after the first thousand they get larger.
+		n.Chunk = func() int {
+			if calls++; calls > 1000 {
+				return 4096
+			}
+			return chunk()
+		}
+	}
+	return overHTTP2(t, n, o)
 }
 
 // driven is a connection whose ReadMessage is fed by a Poller, so that the scripts

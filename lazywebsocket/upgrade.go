@@ -112,7 +112,7 @@ const defaultUpgradeTimeout = 10 * time.Second
 // a stream of the request then, and ends with its handler, which must not return
 // before: with Close, which waits for the peer's goodbye there, or Poller.Serve,
 // which returns at the end. A response writer with a method OnReturn(func()), such as
-// that of lazyroutes, makes the request wait for the connection.
+// that of lazyroutes and of http2.Handler, makes the request wait for the connection.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeader http.Header) (*Conn, error) {
 	if takenStream(r) {
 		return nil, &OpError{Op: "upgrade", Err: errTaken}

@@ -21,7 +21,8 @@
 // GODEBUG that has a word on http2xconnect already, such as http2xconnect=0, is left as
 // it is: that is how an operator switches this off.
 //
-// [Config] has settings for such servers.
+// [Config] has settings for such servers, and [Handler] is for programs whose handlers
+// return before their connections end.
 package http2
 
 import (

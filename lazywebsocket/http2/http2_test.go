@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -120,5 +121,28 @@ func TestConfig(t *testing.T) {
 	}
 	if c == http2.Config() {
 		t.Error("the same memory twice")
+	}
+}
+
+// Requests that are no extended CONNECT pass as they are.
+func TestHandlerPasses(t *testing.T) {
+	w := httptest.NewRecorder()
+	passed := func(got http.ResponseWriter) bool { return got == http.ResponseWriter(w) }
+	for _, tc := range []struct {
+		method string
+		major  int
+		want   bool
+	}{{"GET", 2, true}, {"CONNECT", 1, true}, {"CONNECT", 2, false}} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Method, r.ProtoMajor = tc.method, tc.major
+		http2.Handler(http.HandlerFunc(func(got http.ResponseWriter, _ *http.Request) {
+			if passed(got) != tc.want {
+				t.Errorf("%s over HTTP/%d got %T", tc.method, tc.major, got)
+			}
+			got.(http.Flusher).Flush()
+			if err := http.NewResponseController(got).Flush(); err != nil || !w.Flushed {
+				t.Errorf("flush: %v", err)
+			}
+		})).ServeHTTP(w, r)
 	}
 }
