@@ -83,7 +83,7 @@ var poller lazywebsocket.Poller
 func endpoint(w http.ResponseWriter, r *http.Request) error {
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
-		return nil // it has answered
+		return nil //nolint:nilerr // it has answered
 	}
 	sockets.Add(conn)
 	way := r.PathValue("way")
