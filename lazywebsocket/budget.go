@@ -230,8 +230,9 @@ func (e *behind) endSlow(fate error) {
 	}
 	if q.fate == nil {
 		q.fate = fate
+		c.ends(EndBudget)
 	}
-	q.clear()
+	c.clearQueue(q)
 	q.caughtUp()
 	c.w.gate.mu.Unlock()
 	go c.end(CloseTryAgainLater, slowReader) //nolint:errcheck // nobody is left to be told
@@ -266,7 +267,7 @@ func (b *Budget) beginHandshake() *fault {
 	if b.handshakes.Add(1) <= most || most < 0 {
 		return nil
 	}
-	return overBudget(http.StatusServiceUnavailable, &BudgetError{"Handshakes", most})
+	return overBudget(RefusedHandshakes, http.StatusServiceUnavailable, &BudgetError{"Handshakes", most})
 }
 
 func (b *Budget) endHandshake() { b.handshakes.Add(-1) }
@@ -290,7 +291,7 @@ func (b *Budget) takeAddress(remote string) (netip.Addr, *fault) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.addresses[a] >= most {
-		return netip.Addr{}, overBudget(http.StatusTooManyRequests, &BudgetError{"ConnectionsPerAddress", int64(most)})
+		return netip.Addr{}, overBudget(RefusedAddress, http.StatusTooManyRequests, &BudgetError{"ConnectionsPerAddress", int64(most)})
 	}
 	if b.addresses == nil {
 		b.addresses = make(map[netip.Addr]int)
@@ -319,6 +320,6 @@ func (c *Conn) releaseAddress() {
 }
 
 // overBudget is the fault of a request for which there is no room now.
-func overBudget(status int, err *BudgetError) *fault {
-	return &fault{status: status, reason: err.Error(), err: err}
+func overBudget(why Refusal, status int, err *BudgetError) *fault {
+	return &fault{why: why, status: status, reason: err.Error(), err: err}
 }

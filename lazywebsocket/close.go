@@ -55,6 +55,7 @@ func (c *Conn) Close() error {
 		return nil // and the walk up the stack is saved
 	}
 	if panicking() {
+		c.ends(EndPanic)
 		return c.end(CloseInternalServerErr, "")
 	}
 	return c.end(CloseNormalClosure, "")
@@ -164,6 +165,7 @@ func (c *Conn) shutdown(ctx context.Context, payload []byte) error {
 // end ends the connection once; later calls do nothing. It takes no lock that a
 // writer or a reader may hold for long.
 func (c *Conn) end(code int, reason string) error {
+	c.ends(EndLocal) // unless something has been noted before
 	deadline := time.Now().Add(goodbyeWait)
 	if !c.deadlines.end(deadline) {
 		return nil
@@ -231,7 +233,11 @@ func (c *Conn) sayGoodbye(code int, reason string, deadline time.Time) bool {
 	}
 	c.w.closeSent.Store(true)
 	f := frame{op: wsproto.Close, fin: true, now: true, payload: FormatCloseMessage(code, reason), deadline: deadline}
-	return c.writeFrame(&f) == nil
+	if c.writeFrame(&f) != nil {
+		return false
+	}
+	c.saidClose(f.payload)
+	return true
 }
 
 // linger shuts the write side, reads what still comes, and closes.
@@ -299,8 +305,10 @@ func (c *Conn) awaitClose(src io.Reader, intact bool) bool {
 		if r.dec.Remaining() > 0 {
 			p = c.buffered()
 			n, err = len(p), r.dec.Payload(p)
+			c.overhear(p, r.dec.Remaining())
 		} else {
 			_, n, err = r.dec.Next(p)
+			c.overhear(nil, r.dec.Remaining()) // one without a payload
 		}
 		r.buf.skip(n)
 		intact = err == nil
@@ -317,6 +325,7 @@ func (c *Conn) awaitClose(src io.Reader, intact bool) bool {
 // closeNow closes the connection beneath without waiting: TLS would try to say a
 // goodbye of its own for up to five seconds on a socket that nobody reads.
 func (c *Conn) closeNow() error {
+	defer c.closed()
 	defer c.releaseAddress()
 	return hangUp(c.deadlines.conn())
 }

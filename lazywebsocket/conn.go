@@ -69,6 +69,7 @@ type rare struct {
 	released    atomic.Bool              // the address in bounds is counted no more
 	handlers    atomic.Pointer[handlers] // nil: the default behaviour for every control frame
 	keepalive   *keepalive               // nil: off
+	observed    *observed                // nil: nobody is told
 	stream      stream                   // of NextWriter
 	pong        pongSlot
 }
@@ -92,8 +93,6 @@ type settings struct {
 	writeBufferPool BufferPool
 	readLimit       int64
 	maxFragments    int
-	pingInterval    time.Duration
-	pongTimeout     time.Duration
 	holdLimit       int
 	bounds          bounds
 
@@ -111,7 +110,9 @@ const (
 )
 
 // newConn makes a connection on nc, whose handshake is complete and whose
-// deadlines are cleared.
+// deadlines are cleared. It has no keepalive yet, whose first ping must not leave
+// before the handshake's last byte, nor a connection end before an Observer has
+// heard of it.
 func newConn(nc net.Conn, s settings) *Conn {
 	c := new(Conn)
 	if s.subprotocol != "" {
@@ -123,9 +124,6 @@ func newConn(nc net.Conn, s settings) *Conn {
 	c.initWriteBuffers(s)
 	c.initBounds(s)
 	c.initHold(s.holdLimit)
-	if s.pingInterval > 0 {
-		c.startKeepalive(s.pingInterval, s.pongTimeout)
-	}
 	return c
 }
 

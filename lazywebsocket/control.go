@@ -83,6 +83,7 @@ func (c *Conn) handleClose(payload []byte) error {
 		return err
 	}
 	c.r.peerClosed = true
+	c.heardCode(code)
 	f := farewell{what: farewellDue, code: uint16(code)} //nolint:gosec // two bytes of a frame
 	if len(c.r.buf.unread()) > len(payload) {
 		f.what |= farewellTrailing

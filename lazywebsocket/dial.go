@@ -113,6 +113,10 @@ type Dialer struct {
 	// Budget is what the connections share with others of the process. If nil,
 	// DefaultBudget.
 	Budget *Budget
+
+	// Observer is told of handshakes, and of what becomes of the connections. If nil,
+	// nobody is.
+	Observer *Observer
 }
 
 const defaultDialTimeout = 45 * time.Second
@@ -154,13 +158,51 @@ func (d *Dialer) DialContext(ctx context.Context, urlStr string, requestHeader h
 	if d == nil {
 		d = &nilDialer
 	}
+	var a *attempt
+	if d.Observer != nil {
+		a = d.Observer.attempt(ctx, true, 1)
+		defer a.tell()
+	}
 	hs, err := d.newHandshake(ctx, urlStr, requestHeader)
 	if err != nil {
+		a.refused(RefusedArguments, 0, err)
 		return nil, nil, err
 	}
 	ctx, cancel := d.withTimeout(ctx)
 	defer cancel()
-	return d.dial(ctx, hs)
+	c, resp, err := d.dial(ctx, hs)
+	if err != nil {
+		a.refused(hs.refusal(ctx, resp), statusOf(resp), err)
+		return nil, resp, err
+	}
+	a.accepted(c, statusOf(resp))
+	if d.PingInterval > 0 {
+		c.startKeepalive(d.PingInterval, d.PongTimeout)
+	}
+	return c, resp, nil
+}
+
+// refusal says why a dial has failed, by where it was and what has come of it.
+func (hs *clientHandshake) refusal(ctx context.Context, resp *http.Response) Refusal {
+	switch {
+	case resp != nil && resp.StatusCode != http.StatusSwitchingProtocols:
+		return RefusedStatus
+	case resp != nil:
+		return RefusedAnswer
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return RefusedTimeout
+	case ctx.Err() != nil:
+		return RefusedCancelled
+	}
+	return hs.stage
+}
+
+// statusOf returns the status of an answer, zero if there is none.
+func statusOf(resp *http.Response) int {
+	if resp == nil {
+		return 0
+	}
+	return resp.StatusCode
 }
 
 // withTimeout adds the HandshakeTimeout to ctx.
@@ -179,10 +221,12 @@ func (d *Dialer) dial(ctx context.Context, hs *clientHandshake) (*Conn, *http.Re
 	if ctx.Err() != nil {
 		return nil, nil, dialError(ctx, ctx.Err())
 	}
+	hs.stage = RefusedProxy
 	rt, err := d.route(hs)
 	if err != nil {
 		return nil, nil, dialError(ctx, err)
 	}
+	hs.stage = RefusedNetwork
 	first, err := d.open(ctx, rt, hs)
 	if err != nil {
 		return nil, nil, dialError(ctx, err)
@@ -233,6 +277,7 @@ func (d *Dialer) establish(ctx context.Context, first net.Conn, rt *route, hs *c
 	if err != nil {
 		return nil, serverAnswer{}, err
 	}
+	hs.stage = RefusedNetwork
 	a, err := hs.exchange(ctx, nc)
 	if d.Jar != nil && a.resp != nil {
 		if cookies := a.resp.Cookies(); len(cookies) > 0 {
@@ -251,8 +296,6 @@ func (d *Dialer) settings(a serverAnswer) settings {
 		writeBufferPool: d.WriteBufferPool,
 		readLimit:       d.ReadLimit,
 		maxFragments:    d.MaxFragments,
-		pingInterval:    d.PingInterval,
-		pongTimeout:     d.PongTimeout,
 		holdLimit:       d.HoldLimit,
 		bounds:          bounds{queue: d.Queue, budget: d.Budget},
 		received:        a.received,

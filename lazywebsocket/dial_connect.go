@@ -96,6 +96,7 @@ func abandonable(dial func(network, addr string) (net.Conn, error)) dialFunc {
 func (d *Dialer) secure(ctx context.Context, nc net.Conn, rt *route, hs *clientHandshake) (net.Conn, error) {
 	var err error
 	if rt.proxy != nil {
+		hs.stage = RefusedProxy
 		if rt.proxy.Scheme == "https" && !rt.secureDial {
 			if nc, err = startTLS(ctx, nc, d.proxyTLSConfig(rt.proxy)); err != nil {
 				return nil, fmt.Errorf("proxy: %w", err)
@@ -105,6 +106,7 @@ func (d *Dialer) secure(ctx context.Context, nc net.Conn, rt *route, hs *clientH
 			return nil, fmt.Errorf("proxy: %w", err)
 		}
 	}
+	hs.stage = RefusedTLS
 	if hs.secure && (rt.proxy != nil || !rt.secureDial) {
 		return startTLS(ctx, nc, d.tlsConfig(hs.req.URL))
 	}

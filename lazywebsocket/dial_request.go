@@ -26,6 +26,7 @@ type clientHandshake struct {
 	key     string             // Sec-WebSocket-Key
 	offered []string           // subprotocols
 	deflate []wsdeflate.Params // the offers of permessage-deflate
+	stage   Refusal            // what it means if the dial fails now
 }
 
 // userAgent is sent when the application names none. It is the one that net/http

@@ -55,7 +55,7 @@ func TestDialerSettings(t *testing.T) {
 	got := d.settings(serverAnswer{subprotocol: "p", received: []byte("r")})
 	want := settings{
 		role: wsproto.Client, subprotocol: "p", readBufferSize: 1, writeBufferSize: 2, writeBufferPool: pool,
-		readLimit: 3, maxFragments: 4, pingInterval: 5, pongTimeout: 6, received: []byte("r"),
+		readLimit: 3, maxFragments: 4, received: []byte("r"),
 		holdLimit: 7, bounds: bounds{queue: d.Queue, budget: d.Budget},
 	}
 	if !reflect.DeepEqual(got, want) { //nolint:govet // no errors: the budget is the same

@@ -1,7 +1,9 @@
 package lazywebsocket
 
 import (
+	"context"
 	"net"
+	"net/netip"
 	"time"
 	"unsafe"
 )
@@ -81,3 +83,25 @@ func (c *Conn) CloseBehind() error {
 
 // OverStream reports whether the connection is a stream of HTTP/2.
 func (c *Conn) OverStream() bool { return c.overStream() }
+
+// Observe makes o hear of the connection, as if a handshake had made it. Nobody may
+// be using it.
+func (c *Conn) Observe(o *Observer) {
+	o.attempt(context.Background(), false, 1).accepted(c, 101)
+}
+
+// TakeAddress counts a connection from an address.
+func (b *Budget) TakeAddress(remote string) (any, netip.Addr) {
+	a, flt := b.takeAddress(remote)
+	return flt, a
+}
+
+// ReleaseAddress ends TakeAddress.
+func (b *Budget) ReleaseAddress(a netip.Addr) { b.releaseAddress(a) }
+
+// BusyBudget returns one with no room for a handshake.
+func BusyBudget() *Budget {
+	b := &Budget{Handshakes: 1}
+	_ = b.beginHandshake()
+	return b
+}

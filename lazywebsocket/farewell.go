@@ -73,6 +73,8 @@ func (c *Conn) trySayClose(code int) bool {
 	giveBack(buf)
 	if err != nil {
 		_ = c.writeFailed(err)
+	} else if n > 0 {
+		c.saidCode(code)
 	}
 	return n > 0 || err != nil
 }

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Group is a set of connections that get the same messages: a room. The zero
@@ -19,6 +20,10 @@ type Group struct {
 	// Closing says how Shutdown ends the members. It must not change once the group
 	// is used.
 	Closing ClosingOptions
+
+	// Observer is told what the group does. If nil, nobody is. It must not change once
+	// the group is used.
+	Observer *GroupObserver
 
 	mu      sync.Mutex
 	members []*Conn       // in no order
@@ -133,11 +138,27 @@ func (g *Group) Broadcast(pm *PreparedMessage) error {
 	if !isData(pm.messageType) {
 		return publishError(errNotData)
 	}
+	if o := g.Observer; o != nil && o.Broadcast != nil {
+		e, begun := BroadcastEvent{}, time.Now()
+		g.broadcast(pm, &e)
+		e.Duration = time.Since(begun)
+		o.Broadcast(e)
+		return nil
+	}
+	g.broadcast(pm, nil)
+	return nil
+}
+
+// broadcast is Broadcast of a data message. It counts in e, which may be nil.
+func (g *Group) broadcast(pm *PreparedMessage, e *BroadcastEvent) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for i := 0; i < len(g.members); {
 		c := g.members[i]
 		p := c.push(c.w.queue.Load(), pm, true)
+		if e != nil {
+			e.count(p.err)
+		}
 		if p.err != nil && !p.lives {
 			g.dropLocked(c) // its end comes by here again, and finds nothing
 		} else {
@@ -151,7 +172,6 @@ func (g *Group) Broadcast(pm *PreparedMessage) error {
 		}
 	}
 	g.startFlusher()
-	return nil
 }
 
 // Send puts messages into the outgoing queues of connections, members or not, as
@@ -163,6 +183,21 @@ func (g *Group) Broadcast(pm *PreparedMessage) error {
 // The only error is that of a message that is neither text nor binary, which
 // stops it.
 func (g *Group) Send(messages iter.Seq2[*Conn, *PreparedMessage]) error {
+	o := g.Observer
+	if o == nil || o.Broadcast == nil {
+		return g.send(messages, nil)
+	}
+	e, begun := BroadcastEvent{}, time.Now()
+	err := g.send(messages, &e)
+	if err == nil {
+		e.Duration = time.Since(begun)
+		o.Broadcast(e)
+	}
+	return err
+}
+
+// send is Send. It counts in e, which may be nil.
+func (g *Group) send(messages iter.Seq2[*Conn, *PreparedMessage], e *BroadcastEvent) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	defer g.startFlusher()
@@ -174,6 +209,9 @@ func (g *Group) Send(messages iter.Seq2[*Conn, *PreparedMessage]) error {
 			return publishError(errNotData)
 		}
 		p := c.push(c.openQueue(), pm, true)
+		if e != nil {
+			e.count(p.err)
+		}
 		if p.listed {
 			g.due = append(g.due, c)
 		}

@@ -197,7 +197,11 @@ func (g *Group) sendOneAway(l *leaving, c *Conn) {
 	}
 	ctx, cancel := context.WithTimeout(l.ctx, patience)
 	defer cancel()
-	_ = c.Shutdown(ctx, g.Closing.code(), g.Closing.Reason) // closed in any case
+	begun := time.Now()
+	err := c.Shutdown(ctx, g.Closing.code(), g.Closing.Reason) // closed in any case
+	if o := g.Observer; o != nil && o.SentAway != nil {
+		o.SentAway(SentAwayEvent{Conn: c, Err: err, Duration: time.Since(begun)})
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if l.left--; l.left == 0 {

@@ -38,6 +38,7 @@ type options struct {
 	queue        lazywebsocket.QueueOptions
 	budget       *lazywebsocket.Budget
 	compressed   bool
+	observer     *lazywebsocket.Observer
 }
 
 func (o options) upgrader() *lazywebsocket.Upgrader {
@@ -45,7 +46,7 @@ func (o options) upgrader() *lazywebsocket.Upgrader {
 		ReadBufferSize: o.readBuffer, WriteBufferSize: o.writeBuffer, WriteBufferPool: o.pool,
 		ReadLimit: o.readLimit, MaxFragments: o.maxFragments,
 		PingInterval: o.pingInterval, PongTimeout: o.pongTimeout,
-		Queue: o.queue, Budget: o.budget, EnableCompression: o.compressed,
+		Queue: o.queue, Budget: o.budget, EnableCompression: o.compressed, Observer: o.observer,
 	}
 }
 
@@ -54,7 +55,7 @@ func (o options) dialer() *lazywebsocket.Dialer {
 		ReadBufferSize: o.readBuffer, WriteBufferSize: o.writeBuffer, WriteBufferPool: o.pool,
 		ReadLimit: o.readLimit, MaxFragments: o.maxFragments,
 		PingInterval: o.pingInterval, PongTimeout: o.pongTimeout,
-		Queue: o.queue, Budget: o.budget, EnableCompression: o.compressed,
+		Queue: o.queue, Budget: o.budget, EnableCompression: o.compressed, Observer: o.observer,
 	}
 }
 

@@ -77,6 +77,7 @@ func isSocket(nc net.Conn) bool {
 
 // delivered notes that a message was read to its end. Reader goroutine only.
 func (c *Conn) delivered() {
+	c.messageRead()
 	c.r.buf.settle()
 	if c.src.record != nil {
 		c.src.record.begun = false // most records end with a message

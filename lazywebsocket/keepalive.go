@@ -170,16 +170,29 @@ func (k *keepalive) sendPing(deadline time.Time) (left bool, err error) {
 
 // pong notes the answer to the latest ping. Reader goroutine only.
 func (k *keepalive) pong(payload []byte) {
+	if d, ok := k.answered(payload); ok {
+		if o := k.c.observed(); o != nil && o.to.RoundTrip != nil {
+			o.to.RoundTrip(k.c, d)
+		}
+	}
+}
+
+// answered reports whether a pong answers the latest ping, and how long that took.
+func (k *keepalive) answered(payload []byte) (d time.Duration, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(payload) == 8 && binary.BigEndian.Uint64(payload) == k.number && !k.sentAt.IsZero() {
-		k.rtt.Store(int64(time.Since(k.sentAt)))
+	ok = len(payload) == 8 && binary.BigEndian.Uint64(payload) == k.number && !k.sentAt.IsZero()
+	if ok {
+		d = time.Since(k.sentAt)
+		k.rtt.Store(int64(d))
 		k.sentAt = time.Time{}
 	}
+	return d, ok
 }
 
 // lose ends a connection whose peer is dead: there is nobody to say goodbye to.
 func (k *keepalive) lose() {
 	k.dead.Store(true)
+	k.c.ends(EndKeepalive)
 	k.c.abort()
 }

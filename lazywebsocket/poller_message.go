@@ -9,10 +9,8 @@ func (s *served) begin() error {
 		s.open(c.r.dec.Remaining())
 		return nil
 	}
-	for c.r.dec.InMessage() {
-		if err := c.drop(); err != nil {
-			return err
-		}
+	if err := c.dropRest(); err != nil {
+		return err
 	}
 	f, err := c.nextData()
 	if err != nil {

@@ -172,6 +172,7 @@ func (s *served) guarded(next func() (int, []byte, error)) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &PanicError{Value: v, Stack: debug.Stack()}
+			s.c.ends(EndPanic)
 			_ = s.c.end(CloseInternalServerErr, "")
 		} else if !returned {
 			s.exited()
@@ -194,6 +195,7 @@ var errExited = errors.New("lazywebsocket: a message handler has ended its gorou
 // exited goes on elsewhere: this goroutine, which may be the loop's, ends.
 func (s *served) exited() {
 	s.c.beforeBlocking()
+	s.c.ends(EndPanic)
 	go func() {
 		_ = s.c.end(CloseInternalServerErr, "")
 		s.finish(errExited)

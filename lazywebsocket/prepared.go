@@ -55,11 +55,11 @@ func (c *Conn) WritePreparedMessage(pm *PreparedMessage) error {
 	}
 	f := frame{wire: true, payload: pm.frame, pm: pm, deadline: c.deadlines.forMessage()}
 	if sent, err := c.enterMessage(&f); sent || err != nil {
-		return err
+		return c.messageSent(pm.messageType, int64(len(pm.payload())), err)
 	}
 	err := c.writeWhole(noContext, &f)
 	c.leaveWrite()
-	return err
+	return c.messageSent(pm.messageType, int64(len(pm.payload())), err)
 }
 
 // payload returns the message.

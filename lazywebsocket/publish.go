@@ -77,18 +77,20 @@ func (c *Conn) push(q *queue, pm *PreparedMessage, group bool) (p pushed) {
 	for q.full(len(pm.frame)) {
 		switch policy := q.options.Policy; {
 		case policy == QueueDropOldest:
-			q.dropOldest()
+			c.dropOldest(q)
 		case policy == QueueBlock && !group:
 			p.full = q.awaited()
 			return p
 		default:
 			q.fate = ErrQueueFull
-			q.clear()
+			c.ends(EndSlow)
+			c.clearQueue(q)
 			p.err, p.ends = publishError(ErrQueueFull), true
 			return p
 		}
 	}
 	q.add(pm)
+	c.queued(1, len(pm.frame))
 	g.queued = true
 	p.beyond = q.behind != nil && c.budget().beyond()
 	switch {

@@ -143,12 +143,22 @@ func (q *queue) next() *PreparedMessage {
 }
 
 // dropOldest drops the first message. mu is held.
-func (q *queue) dropOldest() {
+func (c *Conn) dropOldest(q *queue) {
 	q.dropped++
-	q.charge(-len(q.next().frame))
+	size := len(q.next().frame)
+	q.charge(-size)
+	c.queued(-1, -size)
+	c.dropped()
 }
 
-// clear drops all that waits. mu is held.
+// clearQueue drops all that waits. mu is held.
+func (c *Conn) clearQueue(q *queue) {
+	c.queued(-q.ring.n, -q.bytes)
+	c.discarded(q.ring.n)
+	q.clear()
+}
+
+// clear is the queue's part of clearQueue. mu is held.
 func (q *queue) clear() {
 	q.charge(-q.bytes)
 	q.moved += uint64(q.ring.n) //nolint:gosec // not negative

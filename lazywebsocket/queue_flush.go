@@ -38,6 +38,7 @@ func (c *Conn) fetch(q *queue, to uint64, together bool) (moved, rest bool) {
 		moved = moved || n > 0
 		for _, pm := range batch[:n] {
 			f := c.prepared(pm)
+			_ = c.messageSent(pm.messageType, int64(len(pm.payload())), nil)
 			if alone && f.wire && (!together || len(pm.frame) >= directSize) {
 				c.keepDirect(&f)
 			} else {
@@ -63,7 +64,7 @@ func (c *Conn) take(q *queue, batch []*PreparedMessage, to uint64) (n, bytes int
 	bytes = q.bytes
 	switch {
 	case c.w.failure.Load() != nil || c.w.closeSent.Load():
-		q.clear() // nothing can leave any more
+		c.clearQueue(q) // nothing can leave any more
 	case !g.stream || q.last:
 		room := maxBuffer - len(c.w.hold.bytes())
 		for q.ring.n > 0 && q.moved < to && n < len(batch) {
@@ -74,6 +75,7 @@ func (c *Conn) take(q *queue, batch []*PreparedMessage, to uint64) (n, bytes int
 			}
 			batch[n] = q.next()
 			q.leaving += size
+			c.queued(-1, -size)
 			n++
 		}
 	}
@@ -281,6 +283,7 @@ func (c *Conn) setFate(q *queue, err error) {
 	defer c.w.gate.mu.Unlock()
 	if q.fate == nil && !c.deadlines.ended() {
 		q.fate = err
+		c.ends(EndSlow)
 	}
 }
 
@@ -302,7 +305,7 @@ func (c *Conn) closeQueue() {
 		return
 	}
 	c.w.gate.mu.Lock()
-	q.clear()
+	c.clearQueue(q)
 	q.ended = true
 	q.endWatch()
 	q.caughtUp()

@@ -179,13 +179,8 @@ func (c *Conn) begin() error {
 		r.begun = false
 		return nil
 	}
-	if c.messageOpen() { // left by a reader of NextReader
-		r.message++ // which ends here, whatever becomes of this read
-	}
-	for c.messageOpen() {
-		if err := c.drop(); err != nil {
-			return c.stopped(err)
-		}
+	if err := c.dropRest(); err != nil {
+		return c.stopped(err)
 	}
 	f, err := c.nextData()
 	if err != nil {
@@ -217,6 +212,21 @@ func (c *Conn) stopped(err error) error {
 		return cause
 	}
 	return c.readFailed(err)
+}
+
+// dropRest reads to its end what a reader of NextReader has left.
+func (c *Conn) dropRest() error {
+	if !c.messageOpen() {
+		return nil
+	}
+	c.r.message++ // which ends its reader, whatever becomes of this read
+	for c.messageOpen() {
+		if err := c.drop(); err != nil {
+			return err
+		}
+	}
+	c.messageRead()
+	return nil
 }
 
 // drop takes a step towards the end of the open message.
@@ -315,6 +325,9 @@ func (c *Conn) readPayload(p []byte) (int, error) {
 	c.beginRead()
 	n, err := c.receiveInto(p[:min(int64(len(p)), c.r.dec.Remaining())])
 	c.endRead(err)
+	if o := c.observed(); o != nil {
+		o.wireReceived(n)
+	}
 	if n == 0 {
 		return 0, err
 	}
@@ -340,6 +353,9 @@ func (c *Conn) endRead(err error) {
 func (c *Conn) fill() error {
 	c.beforeWait()
 	c.beginRead()
+	if o := c.observed(); o != nil {
+		o.unread = len(c.r.buf.unread())
+	}
 	var err error
 	if c.src.socket != nil {
 		err = c.src.socket.receive(c.deadlines.nc, &c.r.buf)
@@ -347,6 +363,9 @@ func (c *Conn) fill() error {
 		err = c.receive()
 	}
 	c.endRead(err)
+	if o := c.observed(); o != nil {
+		o.wireReceived(len(c.r.buf.unread()) - o.unread)
+	}
 	return err
 }
 
@@ -361,6 +380,7 @@ func (c *Conn) readFailed(err error) error {
 	if cause := c.cancelCause(err); cause != nil {
 		r.err = cause
 	}
+	c.endsReading(err, r.err)
 	var broken *ProtocolError
 	_, handlers := err.(handlerError) //nolint:errorlint // the reader's own, not wrapped yet
 	switch {

@@ -139,12 +139,15 @@ func (c *Conn) canTry() bool {
 // tryWrite writes what takes no waiting. Inside the write gate.
 func (c *Conn) tryWrite(b []byte) (int, error) {
 	if c.src.socket != nil {
-		return c.src.socket.write(c.deadlines.nc, b, true, &c.w.writes)
+		n, err := c.src.socket.write(c.deadlines.nc, b, true, &c.w.writes)
+		c.wireSent(n)
+		return n, err
 	}
 	n, err := c.deadlines.nc.(readiness).TryWrite(b)
 	if n > 0 {
 		c.w.writes.Add(1)
 	}
+	c.wireSent(n)
 	if wouldBlock(err) {
 		err = nil
 	}

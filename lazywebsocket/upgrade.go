@@ -89,6 +89,10 @@ type Upgrader struct {
 	// Budget is what the connections share with others of the process. If nil,
 	// DefaultBudget.
 	Budget *Budget
+
+	// Observer is told of handshakes, and of what becomes of the connections. If nil,
+	// nobody is.
+	Observer *Observer
 }
 
 const defaultUpgradeTimeout = 10 * time.Second
@@ -114,41 +118,27 @@ const defaultUpgradeTimeout = 10 * time.Second
 // which returns at the end. A response writer with a method OnReturn(func()), such as
 // that of lazyroutes and of http2.Handler, makes the request wait for the connection.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeader http.Header) (*Conn, error) {
-	if takenStream(r) {
-		return nil, &OpError{Op: "upgrade", Err: errTaken}
-	}
-	budget := u.Budget.orDefault()
-	defer budget.endHandshake()
-	if flt := budget.beginHandshake(); flt != nil {
-		return nil, u.refuse(w, r, flt)
-	}
-	key, flt := u.check(r)
-	if flt != nil {
-		return nil, u.refuse(w, r, flt)
-	}
-	subprotocol := u.chooseSubprotocol(r, responseHeader)
-	extension, agreed := u.chooseCompression(r)
-	if flt := checkExtras(subprotocol, responseHeader); flt != nil {
-		return nil, u.refuse(w, r, flt)
-	}
-	address, flt := budget.takeAddress(r.RemoteAddr)
-	if flt != nil {
-		return nil, u.refuse(w, r, flt)
+	var a *attempt
+	if u.Observer != nil {
+		a = u.Observer.attempt(r.Context(), false, r.ProtoMajor)
+		defer a.tell()
 	}
 	var c *Conn
-	var err error
-	if s := u.settings(subprotocol, address); key == "" {
-		c, err = u.takeStream(w, r, s, extension, responseHeader)
-	} else {
-		c, err = u.takeSocket(w, r, s, key, extension, responseHeader)
+	flt := notTwice(r)
+	if flt == nil {
+		budget := u.Budget.orDefault()
+		defer budget.endHandshake()
+		flt = budget.beginHandshake()
 	}
-	if err != nil {
-		budget.releaseAddress(address)
+	if flt == nil {
+		c, flt = u.accept(w, r, responseHeader)
+	}
+	if flt != nil {
+		err := u.refuse(w, r, flt)
+		a.refused(flt.why, flt.status, err)
 		return nil, err
 	}
-	if extension != "" {
-		c.compress(u.Compression, agreed)
-	}
+	a.accepted(c, c.acceptedStatus())
 	if u.PingInterval > 0 {
 		c.startKeepalive(u.PingInterval, u.PongTimeout)
 	}
@@ -156,20 +146,60 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeade
 	return c, nil
 }
 
+// acceptedStatus is the status that accepts the handshake of a server's connection.
+func (c *Conn) acceptedStatus() int {
+	if c.overStream() {
+		return http.StatusOK // RFC 8441, 5
+	}
+	return http.StatusSwitchingProtocols
+}
+
+// accept makes a connection of a request that is a handshake.
+func (u *Upgrader) accept(w http.ResponseWriter, r *http.Request, responseHeader http.Header) (*Conn, *fault) {
+	key, flt := u.check(r)
+	if flt != nil {
+		return nil, flt
+	}
+	subprotocol := u.chooseSubprotocol(r, responseHeader)
+	extension, agreed := u.chooseCompression(r)
+	if flt := checkExtras(subprotocol, responseHeader); flt != nil {
+		return nil, flt
+	}
+	budget := u.Budget.orDefault()
+	address, flt := budget.takeAddress(r.RemoteAddr)
+	if flt != nil {
+		return nil, flt
+	}
+	var c *Conn
+	if s := u.settings(subprotocol, address); key == "" {
+		c, flt = u.takeStream(w, r, s, extension, responseHeader)
+	} else {
+		c, flt = u.takeSocket(w, r, s, key, extension, responseHeader)
+	}
+	if flt != nil {
+		budget.releaseAddress(address)
+		return nil, flt
+	}
+	if extension != "" {
+		c.compress(u.Compression, agreed)
+	}
+	return c, nil
+}
+
 // takeSocket takes over the connection of an HTTP/1.1 request and answers it.
-func (u *Upgrader) takeSocket(w http.ResponseWriter, r *http.Request, s settings, key, extension string, responseHeader http.Header) (*Conn, error) {
+func (u *Upgrader) takeSocket(w http.ResponseWriter, r *http.Request, s settings, key, extension string, responseHeader http.Header) (*Conn, *fault) {
 	buf := borrow(answerSize)
 	defer giveBack(buf)
 	answer := appendAnswer(buf.b[:0], key, s.subprotocol, extension, responseHeader)
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		return nil, u.refuse(w, r, internalFault("the connection cannot be taken over: "+err.Error()))
+		return nil, internalFault("the connection cannot be taken over: " + err.Error())
 	}
 	s.received = received(rw.Reader)
 	c := newConn(nc, s)
 	if err := c.sendAnswer(answer, u.HandshakeTimeout); err != nil {
 		_ = nc.Close()
-		return nil, &OpError{Op: "upgrade", Err: err}
+		return nil, unanswered(err)
 	}
 	return c, nil
 }
@@ -179,6 +209,7 @@ func (u *Upgrader) takeSocket(w http.ResponseWriter, r *http.Request, s settings
 func (c *Conn) bind(w http.ResponseWriter) {
 	if p := find[interface{ OnPanic(f func()) }](w); p != nil {
 		p.OnPanic(func() {
+			c.ends(EndPanic)
 			_ = c.end(CloseInternalServerErr, "")
 			c.awaitStream()
 		})
@@ -223,24 +254,33 @@ func Upgrade(w http.ResponseWriter, r *http.Request, responseHeader http.Header,
 
 // fault is why a request is not upgraded, and the status that says so.
 type fault struct {
-	status int
+	why    Refusal
+	status int    // zero: it cannot be answered
 	reason string
 	err    error // what the caller of Upgrade gets; nil: a HandshakeError
 }
 
 func badRequest(reason string) *fault {
-	return &fault{status: http.StatusBadRequest, reason: reason}
+	return &fault{why: RefusedRequest, status: http.StatusBadRequest, reason: reason}
 }
 
 func internalFault(reason string) *fault {
-	return &fault{status: http.StatusInternalServerError, reason: reason}
+	return &fault{why: RefusedInternal, status: http.StatusInternalServerError, reason: reason}
 }
 
-// refuse answers the request and returns the error for it.
+// unanswered is the fault of an answer that could not be sent.
+func unanswered(err error) *fault {
+	return &fault{why: RefusedNetwork, err: &OpError{Op: "upgrade", Err: err}}
+}
+
+// refuse answers the request, if it can, and returns the error for it.
 func (u *Upgrader) refuse(w http.ResponseWriter, r *http.Request, flt *fault) error {
 	err := flt.err
 	if err == nil {
 		err = HandshakeError{"websocket: " + flt.reason}
+	}
+	if flt.status == 0 {
+		return err
 	}
 	if u.Error != nil {
 		u.Error(w, r, flt.status, err)
@@ -276,11 +316,11 @@ func (u *Upgrader) check(r *http.Request) (key string, flt *fault) {
 	case !onlyWebSocket(h):
 		return "", badRequest(notWebSocket + "the Upgrade header is not 'websocket'")
 	case r.Method != http.MethodGet:
-		return "", &fault{status: http.StatusMethodNotAllowed, reason: notWebSocket + "the method is not GET"}
+		return "", &fault{why: RefusedRequest, status: http.StatusMethodNotAllowed, reason: notWebSocket + "the method is not GET"}
 	case !r.ProtoAtLeast(1, 1):
 		return "", badRequest(notWebSocket + "HTTP/1.0 has no upgrade")
 	case only(h[headerVersion]) != protocolVersion:
-		return "", &fault{status: http.StatusUpgradeRequired, reason: "Sec-WebSocket-Version is not 13"}
+		return "", &fault{why: RefusedVersion, status: http.StatusUpgradeRequired, reason: "Sec-WebSocket-Version is not 13"}
 	case !wsproto.ValidKey(key):
 		return "", badRequest("Sec-WebSocket-Key is not the base64 form of 16 bytes")
 	case r.ContentLength != 0:
@@ -293,9 +333,9 @@ func (u *Upgrader) check(r *http.Request) (key string, flt *fault) {
 func (u *Upgrader) checkOrigin(r *http.Request) *fault {
 	switch {
 	case len(r.Header["Origin"]) > 1:
-		return badRequest("more than one Origin")
+		return &fault{why: RefusedOrigin, status: http.StatusBadRequest, reason: "more than one Origin"}
 	case !u.welcome(r):
-		return &fault{status: http.StatusForbidden, reason: "request origin not allowed by Upgrader.CheckOrigin"}
+		return &fault{why: RefusedOrigin, status: http.StatusForbidden, reason: "request origin not allowed by Upgrader.CheckOrigin"}
 	}
 	return nil
 }

@@ -18,8 +18,13 @@ func extendedConnect(r *http.Request) bool {
 // errTaken is what a second Upgrade of a stream gets, which cannot be answered.
 var errTaken = errors.New("the stream has been taken over already")
 
-// takenStream reports whether Upgrade has taken the request's stream.
-func takenStream(r *http.Request) bool { return r.Body == http.NoBody && extendedConnect(r) }
+// notTwice says that Upgrade has taken the request's stream before; nil if not.
+func notTwice(r *http.Request) *fault {
+	if r.Body == http.NoBody && extendedConnect(r) {
+		return &fault{why: RefusedInternal, err: &OpError{Op: "upgrade", Err: errTaken}}
+	}
+	return nil
+}
 
 // checkConnect judges an extended CONNECT: what the check of an upgrade does, as far
 // as it has a meaning there (RFC 8441, 5: there is no Sec-WebSocket-Key).
@@ -29,7 +34,7 @@ func (u *Upgrader) checkConnect(r *http.Request) *fault {
 	switch {
 	case only(h[headerVersion]) != protocolVersion:
 		// Not 426: its Upgrade header does not exist there (RFC 9113, 8.2.2).
-		return badRequest("Sec-WebSocket-Version is not 13")
+		return &fault{why: RefusedVersion, status: http.StatusBadRequest, reason: "Sec-WebSocket-Version is not 13"}
 	case r.ContentLength == 0:
 		return badRequest("the stream has no body: frames could not be sent")
 	case r.ContentLength != -1:
@@ -41,10 +46,10 @@ func (u *Upgrader) checkConnect(r *http.Request) *fault {
 }
 
 // takeStream accepts an extended CONNECT and makes a connection of its stream.
-func (u *Upgrader) takeStream(w http.ResponseWriter, r *http.Request, s settings, extension string, responseHeader http.Header) (*Conn, error) {
+func (u *Upgrader) takeStream(w http.ResponseWriter, r *http.Request, s settings, extension string, responseHeader http.Header) (*Conn, *fault) {
 	nc := newStreamConn(innermost(w), r)
 	if err := nc.clearDeadlines(); err != nil {
-		return nil, u.refuse(w, r, internalFault("the stream cannot be taken over: "+err.Error()))
+		return nil, internalFault("the stream cannot be taken over: " + err.Error())
 	}
 	// What stands in the header so far is not sent over HTTP/1.1 either.
 	h := w.Header()
@@ -65,7 +70,7 @@ func (u *Upgrader) takeStream(w http.ResponseWriter, r *http.Request, s settings
 	}
 	if err := nc.accept(timeout); err != nil {
 		_ = nc.Close()
-		return nil, &OpError{Op: "upgrade", Err: err}
+		return nil, unanswered(err)
 	}
 	r.Body = http.NoBody // whoever else comes by finds nothing to take
 	if nc.w != w {

@@ -47,7 +47,7 @@ func (c *Conn) WriteMessage(messageType int, data []byte) error {
 	f := frame{op: wsproto.Opcode(messageType), fin: true, payload: data} //nolint:gosec // 1 or 2
 	f.deadline = c.deadlines.forMessage()
 	if sent, err := c.enterMessage(&f); sent || err != nil {
-		return err
+		return c.messageSent(messageType, int64(len(data)), err)
 	}
 	var err error
 	if c.w.deflate == nil && c.w.queue.Load() == nil {
@@ -56,7 +56,7 @@ func (c *Conn) WriteMessage(messageType int, data []byte) error {
 		err = c.writeWhole(noContext, &f)
 	}
 	c.leaveWrite()
-	return err
+	return c.messageSent(messageType, int64(len(data)), err)
 }
 
 // writeOther is WriteMessage of what is no data message.
@@ -75,10 +75,10 @@ func (c *Conn) writeMessage(ctx context.Context, messageType int, data []byte) e
 	f := frame{op: wsproto.Opcode(messageType), fin: true, payload: data} //nolint:gosec // 1 or 2
 	f.deadline = c.deadlines.forMessage()
 	if sent, err := c.enterOrWrite(ctx, &f); sent || err != nil {
-		return err
+		return c.messageSent(messageType, int64(len(data)), err)
 	}
 	defer c.leaveWrite()
-	return c.writeWhole(ctx, &f)
+	return c.messageSent(messageType, int64(len(data)), c.writeWhole(ctx, &f))
 }
 
 // writeWhole writes the only frame of a data message, behind what is queued.
@@ -339,6 +339,7 @@ func (c *Conn) writeOut(b []byte) (sent int, err error) {
 	} else if sent, err = c.deadlines.nc.Write(b); sent > 0 {
 		c.w.writes.Add(1)
 	}
+	c.wireSent(sent)
 	if err != nil && c.deadlines.probed() {
 		var n int
 		n, err = c.writeOut(b[sent:])
@@ -351,6 +352,7 @@ func (c *Conn) writeOut(b []byte) (sent int, err error) {
 // and returns what the caller sees.
 func (c *Conn) writeFailed(err error) error {
 	err = writeError(err)
+	c.endsWriting(err)
 	c.w.failure.CompareAndSwap(nil, &err)
 	return err
 }

@@ -80,6 +80,10 @@ func (c *Conn) writeClose(e entrant, f *frame) error {
 	}
 	c.w.closeSent.Store(true)
 	c.w.gate.setStream(false) // no message can follow: who waits for one hears of it
+	if err == nil {
+		c.saidClose(f.payload)
+		c.ends(EndLocal)
+	}
 	return err
 }
 

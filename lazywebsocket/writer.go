@@ -78,6 +78,7 @@ type messageWriter struct {
 	err         error   // what every later call returns
 	buf         *buffer // nil until bytes wait
 	n           int     // payload bytes in buf
+	total       int64   // payload bytes that have left
 }
 
 // enter waits for a NextWriter that is about to close this writer, at most.
@@ -244,6 +245,9 @@ func (w *messageWriter) frame(fin bool, p []byte) error {
 		return w.fail(err)
 	}
 	c.w.gate.torn = !fin
+	if w.total += int64(len(p)); fin {
+		_ = c.messageSent(w.messageType, w.total, nil)
+	}
 	if packed != nil {
 		c.w.deflate.out.Sent(p, fin)
 	}

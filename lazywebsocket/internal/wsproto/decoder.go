@@ -66,6 +66,15 @@ func (d *Decoder) Remaining() int64 { return d.remaining }
 // accepted and its last byte has not been seen.
 func (d *Decoder) InMessage() bool { return d.message != Continuation }
 
+// MessageSize returns the payload bytes of the latest message, when it has come to its
+// end: as the application sees them, inflated.
+func (d *Decoder) MessageSize() int64 {
+	if d.deflated {
+		return d.inflated
+	}
+	return d.size
+}
+
 // Closed reports whether a Close frame was accepted.
 func (d *Decoder) Closed() bool { return d.closed }
 
