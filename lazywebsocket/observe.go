@@ -218,9 +218,9 @@ func (c *Conn) messageRead() {
 		return
 	}
 	n := c.r.dec.MessageSize()
-	o.own.received.message(1, n)
+	o.own.received.message(n)
 	if o.shared != nil {
-		o.shared.received.message(1, n)
+		o.shared.received.message(n)
 	}
 	if o.to.Message != nil {
 		o.to.Message(MessageEvent{Conn: c, Type: int(c.r.opcode), Bytes: n})
@@ -236,9 +236,9 @@ func (c *Conn) messageSent(messageType int, n int64, err error) error {
 }
 
 func (o *observed) messageSent(c *Conn, messageType int, n int64) {
-	o.own.sent.message(1, n)
+	o.own.sent.message(n)
 	if o.shared != nil {
-		o.shared.sent.message(1, n)
+		o.shared.sent.message(n)
 	}
 	if o.to.Message != nil {
 		o.to.Message(MessageEvent{Conn: c, Sent: true, Type: messageType, Bytes: n})

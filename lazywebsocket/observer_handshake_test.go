@@ -198,6 +198,7 @@ func TestObserverDial(t *testing.T) {
 				_ = conn.Close()
 			}
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			if conn == nil && len(w.ends) > 0 || conn != nil && len(w.ends) != 1 {
 				t.Errorf("%d ends", len(w.ends))
 			}
@@ -211,7 +212,7 @@ func TestObserverOrder(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		var order []string
 		o := &lazywebsocket.Observer{
-			Handshake: func(e lazywebsocket.HandshakeEvent) {
+			Handshake: func(lazywebsocket.HandshakeEvent) {
 				time.Sleep(time.Second)
 				order = append(order, "handshake")
 			},
@@ -223,6 +224,7 @@ func TestObserverOrder(t *testing.T) {
 			t.Error("no error")
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if strings.Join(order, " ") != "handshake closed" {
 			t.Error(order)
 		}
@@ -295,4 +297,3 @@ func TestBudgetStats(t *testing.T) {
 		}
 	})
 }
-

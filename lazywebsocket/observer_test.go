@@ -232,7 +232,7 @@ func TestObserverQueue(t *testing.T) {
 		if s.QueuedMessages != 2 || s.QueuedBytes != 2*5004 || s.Dropped-before.Dropped != 2 {
 			t.Errorf("traffic is %+v", s)
 		}
-		if q := conn.QueueStats(); uint64(q.Dropped) != 2 || q.Messages != 2 {
+		if q := conn.QueueStats(); q.Dropped != 2 || q.Messages != 2 {
 			t.Errorf("the queue is %+v", q)
 		}
 		p.WantText(big)

@@ -85,8 +85,8 @@ func (f *flow) addTo(s *Flow) {
 	s.WireBytes += f.wire.Load()
 }
 
-// message counts messages with so many bytes in all.
-func (f *flow) message(messages, bytes int64) {
-	f.messages.Add(uint64(messages)) //nolint:gosec // not negative
-	f.bytes.Add(uint64(bytes))       //nolint:gosec // not negative
+// message counts a message with so many bytes.
+func (f *flow) message(bytes int64) {
+	f.messages.Add(1)
+	f.bytes.Add(uint64(bytes)) //nolint:gosec // not negative
 }

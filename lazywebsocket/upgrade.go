@@ -174,7 +174,7 @@ func (u *Upgrader) accept(w http.ResponseWriter, r *http.Request, responseHeader
 	if s := u.settings(subprotocol, address); key == "" {
 		c, flt = u.takeStream(w, r, s, extension, responseHeader)
 	} else {
-		c, flt = u.takeSocket(w, r, s, key, extension, responseHeader)
+		c, flt = u.takeSocket(w, s, key, extension, responseHeader)
 	}
 	if flt != nil {
 		budget.releaseAddress(address)
@@ -187,7 +187,7 @@ func (u *Upgrader) accept(w http.ResponseWriter, r *http.Request, responseHeader
 }
 
 // takeSocket takes over the connection of an HTTP/1.1 request and answers it.
-func (u *Upgrader) takeSocket(w http.ResponseWriter, r *http.Request, s settings, key, extension string, responseHeader http.Header) (*Conn, *fault) {
+func (u *Upgrader) takeSocket(w http.ResponseWriter, s settings, key, extension string, responseHeader http.Header) (*Conn, *fault) {
 	buf := borrow(answerSize)
 	defer giveBack(buf)
 	answer := appendAnswer(buf.b[:0], key, s.subprotocol, extension, responseHeader)
@@ -255,7 +255,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, responseHeader http.Header,
 // fault is why a request is not upgraded, and the status that says so.
 type fault struct {
 	why    Refusal
-	status int    // zero: it cannot be answered
+	status int // zero: it cannot be answered
 	reason string
 	err    error // what the caller of Upgrade gets; nil: a HandshakeError
 }
