@@ -115,7 +115,7 @@ func (s *side) observeTraffic(m *maker) metric.Registration {
 }
 
 // signed is n as OpenTelemetry has it.
-func signed(n uint64) int64 { return int64(min(n, math.MaxInt64)) } //nolint:gosec // not more
+func signed(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
 
 // Budget reports what a budget counts, until the Registration is unregistered:
 //
