@@ -3,6 +3,7 @@ package lazyrealtime_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -38,11 +39,13 @@ func within(t *testing.T, config lazyrealtime.Config, f func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		log := enginetest.NewFaulty(memory.Open())
 		w := open(t, config, log)
+		defer func() { // also when the test has failed
+			w.close()
+			if err := log.Close(); err != nil {
+				t.Errorf("close of the log: %v", err)
+			}
+		}()
 		f(w)
-		w.close()
-		if err := log.Close(); err != nil {
-			t.Errorf("close of the log: %v", err)
-		}
 	})
 }
 
@@ -107,7 +110,7 @@ func (w *world) join(id, protocol string) *client {
 
 // read returns the next frame that is no ping.
 func (c *client) read() (string, error) {
-	for {
+	for range 200 { // ten minutes
 		_, data, err := c.conn.ReadMessage()
 		if err != nil {
 			return "", err
@@ -119,6 +122,7 @@ func (c *client) read() (string, error) {
 			return string(data), err
 		}
 	}
+	return "", errors.New("nothing but pings")
 }
 
 func (c *client) want(frames ...string) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -279,110 +277,94 @@ func (c *client) collect(t *testing.T) (frames []frameOf) {
 	}
 }
 
-// Messages in memory are bounded by count and bytes for a topic.
-func TestLingerBoundsOfRecent(t *testing.T) {
-	config := lazyrealtime.Config{Public: true, RecentMessages: 8, RecentBytes: 4096}
-	within(t, config, func(w *world) {
-		c := w.follow(0)
-		big := make([]byte, 1000)
-		for i := range big {
-			big[i] = 'x'
-		}
-		most := int64(0)
-		for n := range 50 {
-			if n%2 == 0 {
-				w.publish("room", `"`+string(big)+`"`)
-			} else {
-				w.publish("room", `1`)
+// A topic that is used all the time for a moment takes one place among the idle, and
+// is forgotten a while after its last use.
+func TestLingerOfATopicThatIsUsedAgainAndAgain(t *testing.T) {
+	withSpy(t, lingering(20*time.Second), func(w *world, s *spied) {
+		w.fill("room", 1, 1)
+		for range 10 {
+			for range 1000 {
+				w.everything("room", 1)
 			}
-			most = max(most, w.hub.Stats().RecentBytes)
-			if _, err := c.read(); err != nil {
-				t.Fatal(err)
+			if n := w.hub.IdleEntries(); n != 1 {
+				t.Fatalf("%d places", n)
 			}
+			time.Sleep(7 * time.Second)
 		}
-		if most > 4096 || most < 2000 {
-			t.Errorf("at most %d bytes in memory", most)
+		if now, ever := s.count(); now != 1 || ever != 1 {
+			t.Errorf("%d topics are followed, %d were", now, ever)
 		}
-		w.publish("room", `"`+string(make64k())+`"`)
-		if got := w.hub.Stats().RecentBytes; got < 60_000 || got > 70_000 {
-			t.Errorf("%d bytes in memory behind a message that is larger than all that may be", got)
+		time.Sleep(14 * time.Second)
+		if now, _ := s.count(); now != 0 || w.hub.IdleEntries() != 0 {
+			t.Errorf("%d topics are followed, %d idle", now, w.hub.IdleEntries())
+		}
+		w.everything("room", 1)
+		sub := w.subscribe("room")
+		time.Sleep(time.Minute)
+		if now, _ := s.count(); now != 1 || w.hub.IdleEntries() != 0 {
+			t.Errorf("%d topics are followed, %d idle, with a subscription", now, w.hub.IdleEntries())
+		}
+		sub.Close()
+		time.Sleep(22 * time.Second)
+		if now, _ := s.count(); now != 0 {
+			t.Errorf("%d topics are followed", now)
 		}
 	})
 }
 
-func make64k() []byte {
-	b := make([]byte, 60_000)
-	for i := range b {
-		b[i] = 'y'
-	}
-	return b
-}
-
-// Memory of no messages at all is a hub that reads the engine for every replay.
-func TestLingerWithoutRecent(t *testing.T) {
-	within(t, lazyrealtime.Config{Public: true, RecentMessages: -1, RecentBytes: -1}, func(w *world) {
-		first := w.follow(0)
+// Every use of a topic ends, however subscriptions end.
+func TestLingerCountsUsers(t *testing.T) {
+	within(t, lazyrealtime.Config{Public: true, RecentMessages: 1}, func(w *world) {
 		w.fill("room", 1, 100)
-		first.want(w.numbers(roomID, "room", 1, 100)...)
-		c := w.join("", extended)
-		c.send(command("subscribe", roomID, w.behind(roomID, "room", 10)))
+		clean := func(when string) {
+			t.Helper()
+			synctest.Wait()
+			if n := w.hub.Users(); n != 0 {
+				t.Errorf("%s: %d users are left", when, n)
+			}
+		}
+		c := w.follow(100)
+		c.send(command("unsubscribe", roomID, ""))
+		clean("unsubscribed")
+		c.send(command("subscribe", roomID, w.behind(roomID, "room", 5)))
+		synctest.Wait()
+		c.gone()
+		clean("cut behind a replay")
+		unblock := w.log.Block(enginetest.OpRead)
+		c = w.join("", extended)
+		c.send(command("subscribe", roomID, w.behind(roomID, "room", 5)))
+		synctest.Wait()
+		c.gone()
+		clean("cut in a replay")
+		unblock()
+		w.log.Fail(enginetest.OpRead)
+		c = w.join("", extended)
+		c.send(command("subscribe", roomID, w.behind(roomID, "room", 5)))
 		c.want(answer("confirm_subscription", roomID))
-		c.want(w.numbers(roomID, "room", 11, 100)...)
-		c.want(w.answerAt("confirm_history", roomID, "room", 100))
-		if n := w.hub.Stats().RecentBytes; n != 0 {
-			t.Errorf("%d bytes in memory", n)
-		}
-	})
-}
-
-// All rings together have a budget: the idle topics' go first.
-func TestLingerBudget(t *testing.T) {
-	config := lazyrealtime.Config{Public: true, RecentMessages: 1 << 20, RecentBytes: 1 << 40, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
-	config.Retain = func(string) lazyrealtime.Retention { return lazyrealtime.Retention{Messages: 1 << 20} }
-	within(t, config, func(w *world) {
-		data := []byte(`"` + string(make64k()) + `"`) // the memory engine and the rings share it
-		topics := []string{"idle", "busy"}
-		var subs []*lazyrealtime.Subscription
-		for _, topic := range topics {
-			s, err := w.hub.Subscribe(w.t.Context(), topic)
-			if err != nil {
-				t.Fatal(err)
-			}
-			subs = append(subs, s)
-			for range 2400 {
-				if _, err := w.log.Append(w.t.Context(), []lazyrealtime.Entry{{Topic: topic, Data: data, Keep: config.Retain("")}}); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		subs[0].Close()
-		if n := w.hub.Stats().RecentBytes; n < 280e6 {
-			t.Fatalf("only %d bytes in memory", n)
-		}
-		time.Sleep(2 * time.Second)
-		if n := w.hub.Stats().RecentBytes; n > 256<<20 || n < 140e6 {
-			t.Errorf("%d bytes in memory after the sweep: only what is idle should have gone", n)
-		}
-		for i, topic := range topics { // nothing is missing
-			sub, err := w.hub.Subscribe(w.t.Context(), topic, lazyrealtime.After(lazyrealtime.Position{}))
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := uint64(0)
-			for m, err := range sub.Messages() {
-				if n++; err != nil || m.Position.Offset != n {
-					t.Fatalf("topic %d: message %d: %v, %v", i, n, m, err)
-				}
-				if n == 2400 {
-					break
-				}
-			}
+		c.wantClose(`{"type":"disconnect","reason":"server_restart","reconnect":true}`, 1013)
+		clean("disconnected")
+		w.log.Before(nil)
+		for range 3 {
+			sub := w.subscribe("room")
+			sub.Close()
 			sub.Close()
 		}
-		subs[1].Close()
-		time.Sleep(2 * time.Minute)
-		if stats := w.hub.Stats(); stats.RecentBytes != 0 || stats.Topics != 0 {
-			t.Errorf("in the end %+v", stats)
+		clean("closed")
+		ctx, cancel := context.WithCancel(w.t.Context())
+		if _, err := w.hub.Subscribe(ctx, "room"); err != nil {
+			t.Error(err)
 		}
+		cancel()
+		clean("cancelled")
+		w.log.Fail(enginetest.OpFollow)
+		if _, err := w.hub.Subscribe(w.t.Context(), "other"); !errors.Is(err, lazyrealtime.ErrUnavailable) {
+			t.Error(err)
+		}
+		clean("failed")
+		w.log.Before(nil)
+		c = w.join("", extended)
+		c.send(command("subscribe", `{"channel":"$pubsub"}`, ""))
+		c.want(answer("reject_subscription", `{"channel":"$pubsub"}`))
+		clean("rejected")
 	})
 }

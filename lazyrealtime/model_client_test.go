@@ -204,15 +204,20 @@ func (c *modelClient) ask(s *modelSub) bool {
 	return true
 }
 
-// again repeats a subscribe as it is.
+// again repeats a subscribe as it is, which is not confirmed again so soon to
+// extended clients.
 func (c *modelClient) again(s *modelSub) {
-	s.wanted++
+	if c.kind == base {
+		s.wanted++
+	} else if time.Since(s.since) > 5*time.Second {
+		return
+	}
 	c.send(command("subscribe", s.identifier, c.history(s)))
 }
 
 func (c *modelClient) subscribe(s *modelSub) {
 	s.wanted++
-	s.first, s.subscribed = s.wanted, true
+	s.first, s.subscribed, s.since = s.wanted, true, time.Now()
 	c.send(command("subscribe", s.identifier, c.history(s)))
 }
 

@@ -1,0 +1,5 @@
+//go:build !race
+
+package lazyrealtime_test
+
+const raceEnabled = false
