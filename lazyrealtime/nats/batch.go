@@ -14,8 +14,9 @@ const (
 )
 
 // What goes into a batch. A server keeps what has come of it until its last message is
-// there, and no more than 50 batches of a stream at a time: beyond that, and if anything
-// else is wrong, the messages are published one at a time.
+// there, in memory if there are replicas, and otherwise in a file, which takes longer than
+// one message at a time. It keeps no more than 50 batches of a stream: beyond that, and if
+// anything else is wrong, the messages are published one at a time.
 const (
 	minBatchSize = 4
 	maxBatchSize = 256
@@ -27,7 +28,7 @@ var errNoBatch = errors.New("the server does not know batches")
 // batchOf returns how many of the entries that are left of a chain go into a batch; zero
 // for none.
 func (a *appending) batchOf(c *chain) int {
-	if !a.l.batches || c.single || len(c.rest) < minBatchSize {
+	if c.inc.batch == 0 || c.single || len(c.rest) < c.inc.batch {
 		return 0
 	}
 	n, size := 0, 0
@@ -38,7 +39,7 @@ func (a *appending) batchOf(c *chain) int {
 		}
 		n++
 	}
-	if n < minBatchSize {
+	if n < c.inc.batch {
 		return 0
 	}
 	return n

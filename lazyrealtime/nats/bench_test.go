@@ -6,22 +6,56 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"golazy.dev/lazyrealtime"
 	"golazy.dev/lazyrealtime/nats"
 )
 
-// benchLog opens a log with 64 partitions on a server in this process.
+var (
+	clustered  = flag.Bool("clustered", false, "benchmarks run on three servers instead of one")
+	partitions = flag.Int("partitions", 0, "how many partitions benchmarks have, if not the default")
+)
+
+// benchLog opens a log on servers in this process.
 func benchLog(b *testing.B) *nats.Log {
 	b.Helper()
-	s := startFor(b, b.TempDir())
-	l, err := nats.Open(b.Context(), s.ClientURL(), nats.Options{})
+	var url string
+	if *clustered {
+		url = startCluster(b)
+	} else {
+		url = startFor(b, b.TempDir()).ClientURL()
+	}
+	l, err := nats.Open(b.Context(), url, nats.Options{Partitions: *partitions})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { l.Close() })
 	return l
+}
+
+// processor returns a function that reports the processor time per message of this
+// process, the server's share too: it says more than the time that has passed on a
+// machine that has other work.
+func processor(b *testing.B, perOp int) func() {
+	b.Helper()
+	begin := processorTime(b)
+	return func() {
+		used := processorTime(b) - begin
+		b.ReportMetric(float64(used.Microseconds())/float64(b.N*perOp), "cpu-us/each")
+		b.ReportMetric(float64(b.N*perOp)/b.Elapsed().Seconds(), "each/s")
+	}
+}
+
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 const benchTopics = 10_000
@@ -37,6 +71,7 @@ func BenchmarkAppend(b *testing.B) {
 			var wg sync.WaitGroup
 			b.ReportAllocs()
 			b.ResetTimer()
+			defer processor(b, 1)()
 			for range inFlight {
 				wg.Go(func() {
 					for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
@@ -49,7 +84,6 @@ func BenchmarkAppend(b *testing.B) {
 				})
 			}
 			wg.Wait()
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 		})
 	}
 }
@@ -57,11 +91,12 @@ func BenchmarkAppend(b *testing.B) {
 // BenchmarkAppendBatch is many messages per call, of many topics and of one.
 func BenchmarkAppendBatch(b *testing.B) {
 	const size = 256
-	for _, topics := range []int{benchTopics, 1} {
+	for _, topics := range []int{benchTopics, 16, 4, 1} {
 		b.Run(fmt.Sprintf("entries=%d/topics=%d", size, topics), func(b *testing.B) {
 			l := benchLog(b)
 			b.ReportAllocs()
 			b.ResetTimer()
+			defer processor(b, size)()
 			for i := range b.N {
 				entries := make([]lazyrealtime.Entry, size)
 				for j := range entries {
@@ -71,7 +106,6 @@ func BenchmarkAppendBatch(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "messages/s")
 		})
 	}
 }
@@ -112,6 +146,7 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 	b.Run("whole", func(b *testing.B) {
+		defer processor(b, 1)()
 		for range b.N {
 			read(b, rand.IntN(benchTopics), lazyrealtime.Position{})
 		}
@@ -125,12 +160,14 @@ func BenchmarkRead(b *testing.B) {
 		})
 	})
 	b.Run("last tenth", func(b *testing.B) {
+		defer processor(b, 1)()
 		for range b.N {
 			i := rand.IntN(benchTopics)
 			read(b, i, at[i])
 		}
 	})
 	b.Run("tail", func(b *testing.B) {
+		defer processor(b, 1)()
 		for range b.N {
 			if _, err := l.Tail(b.Context(), fmt.Sprint("topic:", rand.IntN(benchTopics))); err != nil {
 				b.Fatal(err)
@@ -179,6 +216,7 @@ func BenchmarkLive(b *testing.B) {
 		}
 	}
 	b.ResetTimer()
+	defer processor(b, 1)()
 	for i := 0; i < b.N; {
 		var entries []lazyrealtime.Entry
 		for ; i < b.N && len(entries) < size; i++ {
@@ -189,7 +227,6 @@ func BenchmarkLive(b *testing.B) {
 		}
 	}
 	<-c.done
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }
 
 // counter is a feed that counts what is live.

@@ -12,7 +12,7 @@ import (
 )
 
 // startCluster starts three servers that replicate, and returns their addresses.
-func startCluster(t *testing.T) string {
+func startCluster(t testing.TB) string {
 	t.Helper()
 	var clients, peers []int
 	for range 3 {
@@ -54,7 +54,7 @@ func routes(ports []int) []*url.URL {
 }
 
 // eventually waits for what comes about by itself.
-func eventually(t *testing.T, wait time.Duration, what string, probe func() bool) {
+func eventually(t testing.TB, wait time.Duration, what string, probe func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()

@@ -75,13 +75,14 @@ func (e *engine) suite() enginetest.Options {
 		Peer:     e.again,
 		KillPeer: func(_ *testing.T, peer lazyrealtime.Log) { kill(peer) },
 		Lease:    4 * time.Second, // two, and the server's and our rounds
-		Window:   window,
 	}
 }
 
 func TestEngine(t *testing.T) {
 	e := &engine{url: single(t)}
-	enginetest.Run(t, e.open, e.suite())
+	o := e.suite()
+	o.Window = window
+	enginetest.Run(t, e.open, o)
 }
 
 func TestEngineOnCluster(t *testing.T) {

@@ -178,6 +178,26 @@ func (l *Log) barrier(ctx context.Context, c *caller, subject string) error {
 	return err
 }
 
+// suspect has the feed told that anything may have been lost up to now.
+func (n *node) suspect() {
+	select {
+	case n.suspicion <- struct{}{}:
+	default: // it will be, and has not been yet
+	}
+}
+
+// resumes tells the feed, as often as somebody suspects it.
+func (n *node) resumes() {
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-n.suspicion:
+			n.resume()
+		}
+	}
+}
+
 // resume is what is done when anything may have been lost: when the connection is
 // there again, and the leaders know of its subscriptions, the feed is told.
 func (n *node) resume() {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -179,19 +180,32 @@ func (n *node) signal(m *nats.Msg) {
 	}
 }
 
+// afterElections is when the feed is told that a leader has changed: at once; when the
+// one before has learnt it in all likelihood; and when one that is cut off has.
+var afterElections = []time.Duration{0, time.Second, 12 * time.Second}
+
 // elected tells the feed that a leader has changed: what the old one had stored and
-// not yet sent on, the new one does not send.
+// not yet sent on, the new one does not send. Whoever looks may be answered by the old
+// one, hence more than once.
 func (n *node) elected(stream string) {
-	if stream == n.l.names.controlStream() {
-		n.feed.Changed()
-		return
-	}
-	for _, p := range n.l.parts {
-		if p.stream == stream {
-			n.l.log.Info("a partition has another leader", "stream", stream)
-			n.lost(p.index)
+	tell := n.feed.Changed
+	if stream != n.l.names.controlStream() {
+		i := slices.IndexFunc(n.l.parts, func(p *partition) bool { return p.stream == stream })
+		if i < 0 {
+			return
 		}
+		n.l.log.Info("a partition has another leader", "stream", stream)
+		tell = func() { n.lost(i) }
 	}
+	n.done.Go(func() {
+		begin := time.Now()
+		for _, at := range afterElections {
+			if n.l.wait(n.ctx, at-time.Since(begin)) != nil {
+				return
+			}
+			tell()
+		}
+	})
 }
 
 // lost tells the feed that messages of a partition's topics may have been lost.
@@ -238,14 +252,14 @@ func (n *node) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	f := n.follows[tok]
 	n.mu.Unlock()
 	if f == nil { // a signal, or one of a topic that has just been left
-		go n.resume()
+		n.suspect()
 		return
 	}
 	select {
 	case n.shardOf(f.topic).slow <- f:
 	case <-n.ctx.Done():
 	default:
-		go n.resume()
+		n.suspect()
 	}
 }
 
@@ -266,6 +280,6 @@ func (n *node) caller() *caller {
 // reconnected is called when the connection is there again, with its subscriptions.
 func (n *node) reconnected(*nats.Conn) {
 	if n.caller() != nil {
-		go n.resume()
+		n.suspect()
 	}
 }

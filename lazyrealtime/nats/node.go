@@ -23,7 +23,10 @@ type node struct {
 	shards  []*shard
 	signals chan *nats.Msg // what concerns all topics
 	poll    chan struct{}  // has a token: look for nodes that are gone
-	ids     atomic.Pointer[string]
+
+	suspicion chan struct{} // has a token: anything may have been lost
+
+	ids atomic.Pointer[string]
 
 	ctx  context.Context // ends with Close
 	end  context.CancelFunc
@@ -52,10 +55,11 @@ func (l *Log) Join(ctx context.Context, feed lazyrealtime.Feed) (lazyrealtime.No
 	}
 	n := &node{
 		l: l, feed: feed,
-		signals: make(chan *nats.Msg, signalsRoom),
-		poll:    make(chan struct{}, 1),
-		follows: make(map[string]*followed),
-		queues:  make([]followQueue, len(l.parts)),
+		signals:   make(chan *nats.Msg, signalsRoom),
+		poll:      make(chan struct{}, 1),
+		suspicion: make(chan struct{}, 1),
+		follows:   make(map[string]*followed),
+		queues:    make([]followQueue, len(l.parts)),
 	}
 	n.ctx, n.end = context.WithCancel(l.ctx)
 	if err := n.open(ctx); err != nil {
@@ -106,6 +110,7 @@ func (n *node) open(ctx context.Context) error {
 		n.done.Go(s.run)
 	}
 	n.done.Go(n.listen)
+	n.done.Go(n.resumes)
 	n.done.Go(n.keepLease)
 	if n.l.o.Recheck > 0 {
 		n.done.Go(n.recheck)

@@ -18,6 +18,7 @@ type partition struct {
 	now     atomic.Pointer[incarnation]
 	finding sync.Mutex // held while find runs
 	found   time.Time  // when it last did; guarded by finding
+	marks   marks
 }
 
 // An incarnation is a stream as long as it exists. It is never changed.
@@ -25,6 +26,7 @@ type incarnation struct {
 	epoch string
 	least uint64        // no topic has ever lost a message to fewer newer ones
 	age   time.Duration // and none to its age before that
+	batch int           // how many messages are worth a batch; zero: none
 }
 
 // line is the time from which on all messages are there, on all servers, as far as
@@ -53,6 +55,9 @@ func (p *partition) find(ctx context.Context, l *Log) error {
 	next, err := incarnationOf(info.Config.Metadata, info.Config.MaxAge)
 	if err != nil {
 		return fmt.Errorf("lazyrealtime/nats: stream %s: %w", p.stream, err)
+	}
+	if l.batches && info.Config.Replicas > 1 && info.Config.AllowAtomicPublish {
+		next.batch = minBatchSize
 	}
 	p.found = time.Now()
 	if last := p.now.Swap(next); last != nil && last.epoch != next.epoch {

@@ -55,8 +55,11 @@ func (l *Log) read(ctx context.Context, topic string, after lazyrealtime.Positio
 		return lazyrealtime.Page{}, err
 	}
 	r.inc = r.tail.inc
-	if !after.IsZero() && (after.Epoch != r.inc.epoch || after.Offset > max(r.tail.seq, r.tail.end)) {
+	if !after.IsZero() && after.Epoch != r.inc.epoch {
 		return lazyrealtime.Page{}, r.gap()
+	}
+	if after.Offset > max(r.tail.seq, r.tail.end) {
+		return lazyrealtime.Page{}, r.ahead(ctx)
 	}
 	if r.tail.empty {
 		return r.nothing(ctx)
@@ -69,6 +72,19 @@ func (l *Log) read(ctx context.Context, topic string, after lazyrealtime.Positio
 
 func (r *reading) gap() error {
 	return &lazyrealtime.GapError{Topic: r.topic, After: r.after, Tail: r.tail.position()}
+}
+
+// ahead tells a position that is not one of the topic's from a leader that is none any
+// more.
+func (r *reading) ahead(ctx context.Context) error {
+	seq, err := r.l.certain(ctx, r.p, r.inc, r.topic)
+	switch {
+	case err != nil:
+		return err
+	case r.after.Offset <= seq, r.tail.empty && seq == 0 && r.after.Offset <= r.p.marks.latest():
+		return errBehind
+	}
+	return r.gap()
 }
 
 // nothing is what is read of a topic that has no messages. Another process may have

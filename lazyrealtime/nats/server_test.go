@@ -45,7 +45,7 @@ func single(t *testing.T) string {
 }
 
 // freePort returns a port of loopback that nobody listens at.
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
