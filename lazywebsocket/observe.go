@@ -267,11 +267,24 @@ func (c *Conn) wireSent(n int) {
 // out. The gate's mu is held.
 func (c *Conn) queued(messages, bytes int) {
 	if o := c.observed(); o != nil {
-		o.own.queue(messages, bytes)
-		if o.shared != nil {
-			o.shared.queue(messages, bytes)
-		}
+		o.queued(messages, bytes)
 	}
+}
+
+func (o *observed) queued(messages, bytes int) {
+	o.own.queue(messages, bytes)
+	if o.shared != nil {
+		o.shared.queue(messages, bytes)
+	}
+}
+
+// unqueued counts messages that were taken out to be sent. The gate's mu is held.
+func (o *observed) unqueued(messages []*PreparedMessage) {
+	bytes := 0
+	for _, pm := range messages {
+		bytes += len(pm.frame)
+	}
+	o.queued(-len(messages), -bytes)
 }
 
 func (t *tally) queue(messages, bytes int) {

@@ -29,6 +29,7 @@ var errStalled = fmt.Errorf("the peer takes nothing of what is queued: %w", os.E
 // will follow that is to leave in the same write. Inside the write gate.
 func (c *Conn) fetch(q *queue, to uint64, together bool) (moved, rest bool) {
 	var batch [fetched]*PreparedMessage
+	o := c.observed()
 	for {
 		n, bytes, rest := c.take(q, batch[:], to)
 		alone := n == 1 && !moved && !c.w.hold.pending()
@@ -38,7 +39,9 @@ func (c *Conn) fetch(q *queue, to uint64, together bool) (moved, rest bool) {
 		moved = moved || n > 0
 		for _, pm := range batch[:n] {
 			f := c.prepared(pm)
-			_ = c.messageSent(pm.messageType, int64(len(pm.payload())), nil)
+			if o != nil {
+				o.messageSent(c, pm.messageType, int64(len(pm.payload())))
+			}
 			if alone && f.wire && (!together || len(pm.frame) >= directSize) {
 				c.keepDirect(&f)
 			} else {
@@ -75,9 +78,11 @@ func (c *Conn) take(q *queue, batch []*PreparedMessage, to uint64) (n, bytes int
 			}
 			batch[n] = q.next()
 			q.leaving += size
-			c.queued(-1, -size)
 			n++
 		}
+	}
+	if o := c.observed(); o != nil {
+		o.unqueued(batch[:n])
 	}
 	g.queued = q.ring.n > 0 || q.leaving > 0
 	return n, bytes + n*(wsproto.MaxHeaderSize+learnCost), rest
