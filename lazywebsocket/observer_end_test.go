@@ -3,6 +3,8 @@ package lazywebsocket_test
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -209,4 +211,71 @@ func TestObserverEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Payloads that are read past the buffer, and what has come with the handshake, are on
+// the wire too.
+func TestObserverWire(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		w := newWitness()
+		l := wstest.Network{Buffer: 1 << 20}.Listen()
+		conns := make(chan *lazywebsocket.Conn, 1)
+		u := lazywebsocket.Upgrader{Observer: &w.Observer}
+		s := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			conn, err := u.Upgrade(rw, r, nil)
+			if err != nil {
+				t.Error(err)
+			}
+			conns <- conn
+		})}
+		go func() { _ = s.Serve(l) }()
+		defer s.Close()
+		p := l.DialPeer(t)
+		p.WriteBytes(append([]byte(request()), wire(t, server, "81 01|'x'")...))
+		p.Response()
+		conn := <-conns
+		wantRead(t, conn, `text "x"`)
+		p.Binary(make([]byte, 100_000))
+		_, data, err := conn.ReadMessage()
+		must(t, err)
+		must(t, conn.WriteMessage(lazywebsocket.BinaryMessage, data))
+		p.WantBinary(data)
+		must(t, conn.Close())
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		want := lazywebsocket.TrafficStats{
+			Received: lazywebsocket.Flow{Messages: 2, Bytes: 100_001, WireBytes: 7 + 14 + 100_000},
+			Sent:     lazywebsocket.Flow{Messages: 1, Bytes: 100_000, WireBytes: 10 + 100_000 + 4},
+		}
+		if got := w.end(t).Traffic; got != want {
+			t.Errorf("traffic\n%+v, want\n%+v", got, want)
+		}
+	})
+}
+
+// panicker is a response writer that knows of panics.
+type panicker struct {
+	hijacker
+	onPanic *func()
+}
+
+func (p panicker) OnPanic(f func()) { *p.onPanic = f }
+
+// A panic that the router has caught is the cause.
+func TestObserverOnPanic(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		w := newWitness()
+		peer, nc := wstest.Pipe()
+		defer peer.Close()
+		var panicked func()
+		u := lazywebsocket.Upgrader{Observer: &w.Observer}
+		_, err := u.Upgrade(panicker{hijacker{httptest.NewRecorder(), nc, nil}, &panicked}, good(), nil)
+		must(t, err)
+		panicked()
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if e := w.end(t); e.Cause != lazywebsocket.EndPanic || e.Sent != 1011 {
+			t.Errorf("the end is %+v", e)
+		}
+	})
 }
