@@ -15,20 +15,15 @@ import (
 )
 
 // BenchmarkAppend is durable publishes as the hub makes them: so many in flight, one
-// message of 256 bytes with an id each, over 10,000 topics of which the latest 100
-// messages are kept, so that for each message that is appended one goes. Beside it is
-// what the disk did in the same run: fsyncs/s of 16 KiB appended, and publishes per
-// such an fsync.
+// message of 256 bytes with an id each, over 10,000 topics of which the latest 30
+// messages are kept, so that for each message that is appended one goes; the file has
+// that many to begin with. Beside it is what the disk did just before and just
+// after: fsyncs/s of 16 KiB that are written over, and publishes for each of those.
 func BenchmarkAppend(b *testing.B) {
 	for _, flight := range []int{1, 64, 256} {
-		for _, relaxed := range []bool{false, true} {
-			name := fmt.Sprintf("flight=%d", flight)
-			if relaxed {
-				name += "/relaxed"
-			}
-			b.Run(name, func(b *testing.B) { benchmarkAppend(b, flight, relaxed) })
-		}
+		b.Run(fmt.Sprintf("flight=%d", flight), func(b *testing.B) { benchmarkAppend(b, flight, false) })
 	}
+	b.Run("flight=64/relaxed", func(b *testing.B) { benchmarkAppend(b, 64, true) })
 }
 
 const (
@@ -42,7 +37,7 @@ func benchmarkAppend(b *testing.B, flight int, relaxed bool) {
 	l := openTest(b, filepath.Join(dir, "log"), Options{Relaxed: relaxed})
 	fill(b, l, benchFill)
 	commits := l.writer.commits.Load()
-	wrote := bytesWritten(b)
+	wrote, cpu := bytesWritten(b), cpuTime()
 	b.ResetTimer()
 	start := time.Now()
 	var next atomic.Int64
@@ -60,8 +55,12 @@ func benchmarkAppend(b *testing.B, flight int, relaxed bool) {
 		})
 	}
 	wg.Wait()
-	rate := float64(b.N) / time.Since(start).Seconds()
+	b.StopTimer()
+	elapsed := time.Since(start)
+	rate := float64(b.N) / elapsed.Seconds()
+	b.ReportMetric(float64((cpuTime()-cpu).Microseconds())/float64(b.N), "CPU-µs/publish")
 	b.ReportMetric((bytesWritten(b)-wrote)/float64(b.N), "written-B/publish")
+	fsyncs = (fsyncs + fsyncRate(b, dir)) / 2
 	b.ReportMetric(rate, "publishes/s")
 	b.ReportMetric(fsyncs, "fsyncs/s")
 	b.ReportMetric(rate/fsyncs, "publishes/fsync")

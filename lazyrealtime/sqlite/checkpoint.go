@@ -6,10 +6,10 @@ const (
 	pageSize = 4096
 	// walPages is about how many pages are written to the WAL before it is copied into
 	// the file, beside the writer.
-	walPages = 1000
+	walPages = 4000
 	// walLimit is how many make the writer wait until all of them are copied: one
 	// that is never idle would have no chance to begin the WAL anew otherwise.
-	walLimit = 8000
+	walLimit = 16000
 )
 
 // checkpointer copies the WAL into the file while others read and write.

@@ -69,6 +69,7 @@ func TestEngine(t *testing.T) {
 				},
 				Window: 2 * time.Second,
 				MinAge: 200 * time.Millisecond,
+				Exact:  true,
 			})
 		})
 	}

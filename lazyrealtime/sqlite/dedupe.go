@@ -60,17 +60,6 @@ func (d *dedupe) add(key uint64, seq, at int64) {
 	d.gens[0][key] = seq
 }
 
-// drop forgets what add was last told of a key: it was not committed.
-func (d *dedupe) drop(key uint64, seq int64) {
-	for _, g := range d.gens {
-		if g[key] == seq {
-			delete(g, key)
-			d.count--
-			return
-		}
-	}
-}
-
 // turn begins a generation. The oldest goes if it is full of what is behind the
 // window, or if there are too many ids.
 func (d *dedupe) turn(at int64) {

@@ -12,8 +12,9 @@ type Options struct {
 	Relaxed bool
 
 	// DedupeWindow is how long a message's ID is remembered. A message that comes
-	// with the ID of another one of its topic within it is not appended. If zero,
-	// 2 min. If negative, IDs are stored and not looked at.
+	// with the ID of another one of its topic within it is not appended. A message
+	// with an ID takes room in the file for that long, whatever its retention. If
+	// zero, 2 min. If negative, IDs are stored and not looked at.
 	DedupeWindow time.Duration
 
 	// DedupeIDs is how many IDs are remembered at most, in about 30 bytes of memory

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -232,29 +233,31 @@ func TestWALBounded(t *testing.T) {
 	const limit = 400
 	l, _ := openClock(t, Options{Relaxed: true, walLimit: limit})
 	stop := make(chan struct{})
-	ended := make(chan struct{})
 	mustAppend(t, l, lazyrealtime.Entry{Topic: "t0"})
-	go func() {
-		defer close(ended)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				_, _ = l.Read(t.Context(), "t0", lazyrealtime.Position{}, 10)
+	var readers sync.WaitGroup
+	for range 3 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_, _ = l.Read(t.Context(), "t0", lazyrealtime.Position{}, 10)
+				}
 			}
-		}
-	}()
+		})
+	}
 	data := make([]byte, 64<<10)
 	for i := range 400 { // 26 MB
 		mustAppend(t, l, lazyrealtime.Entry{Topic: fmt.Sprint("t", i%10), Data: data, Keep: lazyrealtime.Retention{Messages: 10}})
 	}
 	close(stop)
-	<-ended
+	readers.Wait()
 	info, err := os.Stat(l.path + "-wal")
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Logf("the WAL has %d bytes", info.Size())
 	if most := int64(4 * limit * pageSize); info.Size() > most {
 		t.Errorf("the WAL has %d bytes, want %d at most", info.Size(), most)
 	}

@@ -16,7 +16,6 @@ type tx struct {
 	seq, topic int64 // writer.lastSeq and lastTopic before it
 	touched    []*topic
 	rows       []row // not inserted yet
-	ids        []remembered
 	live       []live
 	then       []func() // to be called when it is committed
 	entries    int
@@ -29,12 +28,6 @@ type row struct {
 	seq, topic int64
 	off        uint64
 	entry      *lazyrealtime.Entry
-}
-
-// remembered is what dedupe.add was told.
-type remembered struct {
-	key uint64
-	seq int64
 }
 
 // live is a message for the feeds.
@@ -105,7 +98,7 @@ func (w *writer) begin() {
 	}
 	w.tx = tx{
 		at: w.lastAt, shortest: math.MaxInt64, seq: w.lastSeq, topic: w.lastTopic,
-		touched: w.tx.touched[:0], rows: w.tx.rows[:0], ids: w.tx.ids[:0], then: w.tx.then[:0],
+		touched: w.tx.touched[:0], rows: w.tx.rows[:0], then: w.tx.then[:0],
 	}
 }
 
@@ -157,7 +150,6 @@ func (w *writer) append(e *lazyrealtime.Entry) (lazyrealtime.Appended, error) {
 			key = w.ids.key(t.next.id, e.ID)
 		}
 		w.ids.add(key, w.lastSeq, w.tx.at)
-		w.tx.ids = append(w.tx.ids, remembered{key, w.lastSeq})
 	}
 	return lazyrealtime.Appended{Position: w.l.position(t.next.last)}, nil
 }
@@ -250,17 +242,14 @@ func (w *writer) apply() {
 		w.leave(t)
 	}
 	w.commits.Add(1)
-	w.appended.Add(uint64(w.tx.entries)) //nolint:gosec // a length
 	if w.tx.entries > 0 {
 		w.l.sweeper.credit(w.tx.entries, w.tx.at, w.tx.shortest)
 	}
 }
 
-// undo takes back what a transaction has done in memory.
+// undo takes back what a transaction has done in memory. What ids has got may stay:
+// it is looked at in the file.
 func (w *writer) undo() {
-	for _, r := range w.tx.ids {
-		w.ids.drop(r.key, r.seq)
-	}
 	for _, t := range w.tx.touched {
 		w.leave(t)
 	}

@@ -45,7 +45,7 @@ type writer struct {
 	args    []driver.Value // scratch
 	runData []byte         // scratch
 
-	appended, commits atomic.Uint64
+	commits atomic.Uint64
 }
 
 // statements are the writer's own.
