@@ -127,6 +127,13 @@ func TestFanoutToThoseWhoAreThere(t *testing.T) {
 			if len(got) != len(subscribed) {
 				t.Fatalf("round %d: %d get it, %d should", round, len(got), len(subscribed))
 			}
+			forms := map[int]bool{}
+			for at := range subscribed {
+				forms[at[1]] = true
+			}
+			if n, _ := w.hub.Listeners("room"); n != len(forms) {
+				t.Fatalf("round %d: %d groups for %d forms", round, n, len(forms))
+			}
 		}
 	})
 }

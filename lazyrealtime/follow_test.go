@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -178,14 +179,14 @@ func TestFollowALaggingEngine(t *testing.T) {
 	})
 }
 
-// held makes the next read of the engine wait, once it is done, and returns what lets
-// it go on.
-func (w *world) held() (release func()) {
+// held makes the n-th read of the engine from now on wait, once it is done, and
+// returns what lets it go on.
+func (w *world) held(n int32) (release func()) {
 	gate := make(chan struct{})
-	var once sync.Once
+	var reads atomic.Int32
 	w.log.After(func(_ context.Context, c enginetest.Call) error {
-		if c.Op == enginetest.OpRead {
-			once.Do(func() { <-gate })
+		if c.Op == enginetest.OpRead && reads.Add(1) == n {
+			<-gate
 		}
 		return nil
 	})
@@ -198,7 +199,7 @@ func (w *world) held() (release func()) {
 // What is published while the engine is read is not hidden by what it has read: not
 // by nothing, where memory has gone on meanwhile, and not by all there was.
 func TestFollowWhileTheEngineIsRead(t *testing.T) {
-	for _, before := range []int{0, 3} {
+	for n, before := range []int{0, 0, 3, 3} {
 		config := lazyrealtime.Config{RecentMessages: 2, Retain: func(string) lazyrealtime.Retention { return lazyrealtime.Retention{Age: time.Hour} }}
 		within(t, config, func(w *world) {
 			if before > 0 {
@@ -211,7 +212,7 @@ func TestFollowWhileTheEngineIsRead(t *testing.T) {
 			if before > 0 {
 				time.Sleep(2 * time.Hour)
 			}
-			release := w.held()
+			release := w.held(int32(1 + n%2))
 			got := make(chan int, 1)
 			go func() {
 				messages, _, err := w.hub.History(context.Background(), "room", lazyrealtime.Position{}, 100)
@@ -255,7 +256,7 @@ func TestFollowIntoAnotherEpoch(t *testing.T) {
 		w := open(t, public, enginetest.NewFaulty(f))
 		w.fill("room", 1, 5)
 		c := w.follow(5)
-		release := w.held()
+		release := w.held(1)
 		reader := w.join("", extended)
 		reader.send(command("subscribe", roomID, w.behind(roomID, "room", 2)))
 		synctest.Wait() // it has read the old log
@@ -285,6 +286,36 @@ func TestFollowIntoAnotherEpoch(t *testing.T) {
 			late.want(w.numbers(roomID, "room", at+1, 6)...)
 			late.want(w.answerAt("confirm_history", roomID, "room", 6))
 		}
+		w.close()
+	})
+}
+
+// A page of the old log that comes late does not get into the memory of the new one.
+func TestFollowWithAPageOfAnotherEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second := memory.Open(), memory.Open()
+		r := &replaced{Log: first, now: first}
+		w := open(t, public, enginetest.NewFaulty(r))
+		for range 5 {
+			w.publish("room", `"old"`)
+		}
+		c := w.follow(5)
+		release := w.held(1)
+		reader := w.join("", extended)
+		reader.send(command("subscribe", roomID, w.behind(roomID, "room", 2)))
+		synctest.Wait()
+		r.mu.Lock()
+		r.now = second
+		r.mu.Unlock()
+		w.fill("room", 1, 3)
+		w.log.Lost("room")
+		c.want(w.answerAt("reject_history", roomID, "room", 3))
+		release()
+		reader.want(answer("confirm_subscription", roomID), w.answerAt("reject_history", roomID, "room", 3))
+		late := w.join("", extended)
+		late.send(command("subscribe", roomID, w.behind(roomID, "room", 0)))
+		late.want(answer("confirm_subscription", roomID))
+		late.want(w.numbers(roomID, "room", 1, 3)...)
 		w.close()
 	})
 }

@@ -342,3 +342,25 @@ func (c *client) subscribeOnce(w *world, served bool) {
 	c.send(command("subscribe", roomID, ""))
 	c.wantClose(tooFast, 1008)
 }
+
+// An identity is forgotten once its bucket is full again.
+func TestLimitForgetsIdentities(t *testing.T) {
+	within(t, limited(lazyrealtime.Limits{PublishesPerSecond: 5}), func(w *world) {
+		other := w.join("other", base)
+		other.subscribe(roomID)
+		for i := range 20 {
+			c := w.join(fmt.Sprint("id", i), base)
+			c.subscribe(roomID)
+			c.whispers(i, other)
+			_ = c.conn.Close()
+		}
+		synctest.Wait()
+		if n := w.hub.Identities(); n < 20 {
+			w.t.Errorf("%d identities: those who have whispered are forgotten at once", n)
+		}
+		time.Sleep(10 * time.Second)
+		if n := w.hub.Identities(); n != 1 {
+			w.t.Errorf("%d identities are left", n)
+		}
+	})
+}

@@ -23,6 +23,18 @@ func (h *Hub) Users() (n int) {
 	return n
 }
 
+// Listeners returns how many groups of followers, and subscriptions in the process, a
+// topic has.
+func (h *Hub) Listeners(topic string) (groups, pulls int) {
+	t := h.known(topic)
+	if t == nil {
+		return 0, 0
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return max(len(t.groups.all), len(t.groups.index)), len(t.pulls)
+}
+
 // CatchUp makes a follower of a topic catch up with a connection, and calls level as
 // a replay does: when there was nothing more, just before it looks again and joins.
 func (h *Hub) CatchUp(ctx context.Context, topic string, conn *lazywebsocket.Conn, at Position, level func(Position)) error {

@@ -20,6 +20,7 @@ type spied struct {
 	mu        sync.Mutex
 	following map[string]int
 	follows   int
+	before    func(topic string) // called before the next Unfollow
 }
 
 type spiedNode struct {
@@ -42,6 +43,13 @@ func (n spiedNode) Follow(ctx context.Context, topic string) error {
 }
 
 func (n spiedNode) Unfollow(topic string) {
+	n.log.mu.Lock()
+	before := n.log.before
+	n.log.before = nil
+	n.log.mu.Unlock()
+	if before != nil {
+		before(topic)
+	}
 	n.Node.Unfollow(topic)
 	n.log.mu.Lock()
 	defer n.log.mu.Unlock()
@@ -344,11 +352,17 @@ func TestLingerCountsUsers(t *testing.T) {
 		c.wantClose(`{"type":"disconnect","reason":"server_restart","reconnect":true}`, 1013)
 		clean("disconnected")
 		w.log.Before(nil)
+		other := w.subscribe("room")
 		for range 3 {
 			sub := w.subscribe("room")
 			sub.Close()
 			sub.Close()
 		}
+		synctest.Wait()
+		if groups, pulls := w.hub.Listeners("room"); groups != 0 || pulls != 1 {
+			t.Errorf("%d groups and %d subscriptions are left", groups, pulls)
+		}
+		other.Close()
 		clean("closed")
 		ctx, cancel := context.WithCancel(w.t.Context())
 		if _, err := w.hub.Subscribe(ctx, "room"); err != nil {

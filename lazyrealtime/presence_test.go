@@ -357,6 +357,26 @@ func TestPresenceWatchersLeave(t *testing.T) {
 	})
 }
 
+// Where nobody looks any more the engine is not asked any more.
+func TestPresenceIsNotReadForNobody(t *testing.T) {
+	modes(t, identified, func(w *world) {
+		watcher, other := w.looks("watcher", members()), w.join("other", extended)
+		other.subscribe(roomID)
+		before := w.log.Count(enginetest.OpMembers)
+		time.Sleep(16 * time.Second)
+		if w.log.Count(enginetest.OpMembers) == before {
+			w.t.Error("the engine is not asked although somebody looks")
+		}
+		watcher.send(command("unsubscribe", roomID, ""))
+		synctest.Wait()
+		before = w.log.Count(enginetest.OpMembers)
+		time.Sleep(32 * time.Second)
+		if n := w.log.Count(enginetest.OpMembers) - before; n > 0 {
+			w.t.Errorf("the engine was asked %d times for nobody", n)
+		}
+	})
+}
+
 // Where a channel, or nobody's authority, allows presence there is an error.
 func TestPresenceWithoutAChannels(t *testing.T) {
 	const with, without = `{"channel":"Room","room":"1"}`, `{"channel":"Quiet"}`

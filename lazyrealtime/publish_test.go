@@ -197,9 +197,9 @@ func TestPublishBesideHistory(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			for n := 1; n <= 300; n++ {
+			for n := 1; n <= 500; n++ {
 				w.fill("room", n, n)
-				time.Sleep(400 * time.Microsecond)
+				time.Sleep(100 * time.Microsecond)
 			}
 		}()
 		for range 20 {

@@ -221,6 +221,8 @@ func TestRepairTooLate(t *testing.T) {
 		old.wantNothing()
 		modern.send(command("history", roomID, w.behind(roomID, "room", at))) // it has everything since
 		modern.want(w.answerAt("confirm_history", roomID, "room", 7))
+		modern.send(command("history", roomID, w.behind(roomID, "room", 1))) // and not that
+		modern.want(w.answerAt("reject_history", roomID, "room", 7))
 
 		got := []uint64{}
 		var gap *lazyrealtime.GapError
@@ -232,6 +234,59 @@ func TestRepairTooLate(t *testing.T) {
 		if gap == nil || gap.After.Offset != 0 || gap.Tail.Offset != 7 || len(got) != 0 {
 			t.Errorf("the subscription got %v and %+v", got, gap) // it had not begun to read
 		}
+	})
+}
+
+// A hint that comes while a repair reads is followed when that has ended.
+func TestRepairAfterAHintMeanwhile(t *testing.T) {
+	within(t, public, func(w *world) {
+		c := w.follow(0)
+		w.fates(map[uint64]enginetest.Fate{1: enginetest.Drop, 3: enginetest.Drop})
+		release := w.held(1)
+		w.fill("room", 1, 2)
+		synctest.Wait()
+		w.fill("room", 3, 3)
+		w.log.Lost("room")
+		synctest.Wait()
+		release()
+		c.want(w.numbers(roomID, "room", 1, 3)...)
+	})
+}
+
+// broken is an engine that says once, and after a while, that there is a gap.
+type broken struct {
+	fed
+	gate chan struct{} // nil: no longer
+}
+
+func (b *broken) Read(ctx context.Context, topic string, after lazyrealtime.Position, limit int) (lazyrealtime.Page, error) {
+	if gate := b.gate; gate != nil {
+		b.gate = nil
+		tail, err := b.Log.Tail(ctx, topic)
+		<-gate
+		return lazyrealtime.Page{}, errors.Join(err, &lazyrealtime.GapError{Topic: topic, After: after, Tail: tail})
+	}
+	return b.Log.Read(ctx, topic, after, limit)
+}
+
+// A gap that the feed has filled meanwhile is told to nobody.
+func TestRepairOfWhatTheFeedBrings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := memory.Open()
+		b := &broken{fed: fed{replaced: replaced{Log: log, now: log}}}
+		faulty := enginetest.NewFaulty(b)
+		w := open(t, public, faulty)
+		c := w.follow(0)
+		w.fates(map[uint64]enginetest.Fate{2: enginetest.Hold})
+		gate := make(chan struct{})
+		b.gate = gate
+		w.fill("room", 1, 3)
+		synctest.Wait()
+		faulty.Release()
+		close(gate)
+		c.want(w.numbers(roomID, "room", 1, 3)...)
+		c.wantNothing()
+		w.close()
 	})
 }
 

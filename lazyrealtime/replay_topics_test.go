@@ -3,6 +3,7 @@ package lazyrealtime_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -34,6 +35,9 @@ func TestReplayOfSeveralTopics(t *testing.T) {
 			}
 			return nil
 		}},
+		"Backwards": {Subscribe: func(_ context.Context, s *lazyrealtime.Subscriber) error {
+			return errors.Join(s.Follow("b"), s.Follow("a"))
+		}},
 		"None": {Subscribe: func(context.Context, *lazyrealtime.Subscriber) error { return nil }},
 	}, Retain: func(topic string) lazyrealtime.Retention {
 		if topic == "b" {
@@ -64,6 +68,14 @@ func TestReplayOfSeveralTopics(t *testing.T) {
 		c.want(w.answerAt("reject_history", id, "b", 3))
 		c.wantNothing()
 
+		const backwards = `{"channel":"Backwards"}`
+		c = w.join("", extended) // one answer, whatever is behind it
+		c.send(command("subscribe", backwards, `,"history":{"streams":{`+w.place("a", backwards, 3)+`,`+w.place("b", backwards, 1)+`}}`))
+		c.want(answer("confirm_subscription", backwards), w.answerAt("reject_history", backwards, "b", 3))
+		c.want(w.numbers(backwards, "a", 4, 4)...)
+		c.want(w.answerAt("confirm_history", backwards, "a", 4))
+		c.wantNothing()
+
 		c = w.join("", extended)
 		c.send(command("subscribe", id, `,"history":{}`))
 		c.want(answer("confirm_subscription", id), answer("confirm_history", id))
@@ -89,6 +101,26 @@ func TestReplayBesidePublishing(t *testing.T) {
 		unblock()
 		c.want(w.numbers(roomID, "room", 2, 30)...)
 		c.want(w.answerAt("confirm_history", roomID, "room", 30))
+		c.wantNothing()
+	})
+}
+
+// What is published while the command history replays comes behind it.
+func TestReplayHistoryCommandBesidePublishing(t *testing.T) {
+	within(t, lazyrealtime.Config{Public: true, RecentMessages: 3}, func(w *world) {
+		w.fill("room", 1, 10)
+		c := w.follow(10)
+		unblock := w.log.Block("Read")
+		c.send(command("history", roomID, w.behind(roomID, "room", 2)))
+		c.send(command("history", roomID, w.behind(roomID, "room", 2)))
+		synctest.Wait()
+		w.fill("room", 11, 12)
+		c.wantNothing()
+		unblock()
+		c.want(w.numbers(roomID, "room", 3, 12)...)
+		c.want(w.answerAt("confirm_history", roomID, "room", 12))
+		w.fill("room", 13, 13)
+		c.want(w.numbers(roomID, "room", 13, 13)...)
 		c.wantNothing()
 	})
 }

@@ -132,6 +132,7 @@ func (h *Hub) watchControls() {
 		}
 		return often
 	}
+	var failed error // of the latest reading
 	for {
 		timer := time.NewTimer(most())
 		select {
@@ -142,14 +143,22 @@ func (h *Hub) watchControls() {
 			return
 		}
 		timer.Stop()
+		h.endUnlessCurrent(failed) // before a reading, which may take its time
 		ctx, cancel := context.WithTimeout(h.ctx, most())
-		err := h.readControls(ctx)
+		failed = h.readControls(ctx)
 		cancel()
-		if err != nil && !h.current() {
-			h.logger.Error("the control log cannot be read: all connections end", "error", err)
-			for _, s := range h.sessions.all() {
-				s.disconnect(endRestart)
-			}
-		}
+		h.endUnlessCurrent(failed)
+	}
+}
+
+// endUnlessCurrent ends all connections if reading the control log has failed for
+// RevokeWithin.
+func (h *Hub) endUnlessCurrent(failed error) {
+	if failed == nil || h.current() {
+		return
+	}
+	h.logger.Error("the control log cannot be read: all connections end", "error", failed)
+	for _, s := range h.sessions.all() {
+		s.disconnect(endRestart)
 	}
 }

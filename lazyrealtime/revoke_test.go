@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -205,6 +206,36 @@ func TestRevokeIsAtOnce(t *testing.T) {
 	}
 }
 
+// Nor does a subscription begin that was being made, even if the goodbye waits behind
+// what the client does not read.
+func TestRevokeWhileASubscribeWaits(t *testing.T) {
+	modes(t, revocable, func(w *world) {
+		w.net = wstest.Network{Buffer: 512}.Serve(w.t, w.hub.Handler())
+		c := w.join("a", extended)
+		c.subscribe(lobby)
+		unblock := w.log.Block(enginetest.OpFollow)
+		c.send(command("subscribe", roomID, ""))
+		for range 10 {
+			w.publish("lobby", `"`+strings.Repeat("before", 50)+`"`)
+		}
+		synctest.Wait()
+		w.revoke("a")
+		unblock()
+		synctest.Wait()
+		w.publish("room", `"a secret"`)
+		for {
+			frame, err := c.read()
+			if err != nil {
+				break
+			}
+			if f := decoded(w.t, frame); f.Identifier == roomID {
+				w.t.Errorf("got %s", frame)
+			}
+		}
+		w.wantStats(0, 0)
+	})
+}
+
 // A replay under way does not go on either.
 func TestRevokeDuringAReplay(t *testing.T) {
 	for _, path := range []string{"/cable?id=a", "/stream?stream=room&id=a&position="} {
@@ -262,6 +293,58 @@ func TestRevokeUnheard(t *testing.T) {
 				c.Conn.Close()
 			}
 		})
+	}
+}
+
+// Who has logged in again before a node hears of the revocation stays.
+func TestRevokeUnheardAndLoggedInAgain(t *testing.T) {
+	withDeaf(t, deaf{changes: true}, revocable, func(w *world) {
+		second := open(w.t, revocable, w.log)
+		defer second.close()
+		before := second.join("a", base)
+		time.Sleep(time.Millisecond)
+		w.revoke("a")
+		time.Sleep(time.Millisecond)
+		behind := second.join("a", base)
+		before.wantClose(remote, 1008)
+		behind.wantNothing()
+		second.wantStats(1, 0)
+	})
+}
+
+// A revocation, and the hub's end, that come while a connection is being made: it is
+// authenticated, and not yet there.
+func TestRevokeDuringTheHandshake(t *testing.T) {
+	for _, path := range []string{"/cable?id=a", "/stream?stream=room&id=a"} {
+		for ends, want := range map[bool]string{false: remote, true: restart} {
+			var w *world
+			var calls atomic.Int32
+			config := revocable
+			config.Upgrader = &lazywebsocket.Upgrader{CheckOrigin: func(*http.Request) bool {
+				switch calls.Add(1) { // a stream's origin is checked twice, the second time when it is upgraded
+				case map[bool]int32{true: 1, false: 2}[strings.HasPrefix(path, "/cable")]:
+					if !ends {
+						w.revoke("a")
+					} else if err := w.hub.Shutdown(context.Background()); err != nil {
+						w.t.Error(err)
+					}
+				}
+				return true
+			}}
+			modes(t, config, func(in *world) {
+				w = in
+				calls.Store(0)
+				c := w.dial(path, base)
+				if strings.HasPrefix(path, "/cable") {
+					c.want(welcome, want)
+				}
+				codes := map[bool][]int{false: {1008}, true: {1001, 1013}}[ends] // a stream finds no topics at the hub's end
+				if text, err := c.readText(); !lazywebsocket.IsCloseError(err, codes...) {
+					w.t.Errorf("%s, the hub ends %v: %s %v", path, ends, text, err)
+				}
+				w.wantStats(0, 0)
+			})
+		}
 	}
 }
 
@@ -328,6 +411,10 @@ func unreadable(w *world, hangs bool, phase, within time.Duration) {
 		unblock = w.log.Block(enginetest.OpControls)
 	} else {
 		w.log.Fail(enginetest.OpControls)
+	}
+	time.Sleep(1100 * time.Millisecond) // a record of which nothing can be known moves nothing
+	if err := w.log.Control(w.t.Context(), lazyrealtime.Record{Kind: "revoke", Key: "x", Value: "0"}); err != nil {
+		w.t.Fatal(err)
 	}
 	c, text := w.join("a", extended), w.dial("/stream?stream=room")
 	anonymous := w.join("", base)

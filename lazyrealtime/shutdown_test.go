@@ -87,7 +87,7 @@ func paced(w *world, drain time.Duration) {
 		ends <- time.Since(start)
 	}()
 	go func() {
-		if _, err := events.event(); err != io.EOF {
+		if _, err := events.event(); !errors.Is(err, io.EOF) {
 			w.t.Errorf("an event stream: %v", err)
 		}
 		ends <- time.Since(start)

@@ -116,10 +116,13 @@ func TestSignedNameExpires(t *testing.T) {
 			var name string
 			accepted := func(want bool) func(w *world) {
 				return func(w *world) {
-					if w.join("a", base).accepts(bySigned("$pubsub", name)) != want {
+					c := w.join("a", base)
+					if c.accepts(bySigned("$pubsub", name)) != want {
 						t.Errorf("signed at %v, after %v: accepted is not %v", late, time.Since(midnight), want)
 					}
+					_ = c.conn.Close() // or the hub's end would wait for it
 					resp := w.request("GET", "/stream?id=a&name="+name, "")
+					_ = resp.Body.Close()
 					if (resp.StatusCode == 200) != want {
 						t.Errorf("after %v an event stream gets %s", time.Since(midnight), resp.Status)
 					}
