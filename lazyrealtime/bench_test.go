@@ -23,7 +23,7 @@ func BenchmarkReplay(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer hub.Shutdown(context.Background()) //nolint:errcheck // the benchmark is over
+	defer hub.Shutdown(context.Background())
 	const messages = 100
 	for i := range messages {
 		if _, err := hub.Publish(b.Context(), "room", fmt.Appendf(nil, `{"n":%d,"pad":%q}`, i, strings.Repeat("x", 64))); err != nil {

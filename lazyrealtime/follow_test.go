@@ -88,6 +88,9 @@ func TestFollowABusyTopic(t *testing.T) {
 			for range 2 {
 				w.comesAndGoes(epoch, 150)
 			}
+			for range 20 {
+				w.comesAndGoes(epoch, 1)
+			}
 		})
 	}
 }

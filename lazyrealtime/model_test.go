@@ -16,6 +16,7 @@ import (
 	"golazy.dev/lazyrealtime"
 	"golazy.dev/lazyrealtime/enginetest"
 	"golazy.dev/lazyrealtime/memory"
+	"golazy.dev/lazywebsocket"
 	"golazy.dev/lazywebsocket/wstest"
 )
 
@@ -26,18 +27,28 @@ import (
 
 var (
 	modelSeed  = flag.Uint64("model.seed", 0, "run this seed of the model only")
-	modelSeeds = flag.Int("model.seeds", 60, "how many seeds of the model are run")
+	modelSeeds = flag.Int("model.seeds", 40, "how many seeds of the model are run")
 )
 
 func TestModel(t *testing.T) {
+	count := new(counters)
 	if *modelSeed > 0 {
-		runModel(t, *modelSeed)
+		runModel(t, *modelSeed, count)
 		return
 	}
 	for seed := range uint64(*modelSeeds) {
-		runModel(t, seed+1)
+		runModel(t, seed+1, count)
 		if t.Failed() {
 			t.Fatalf("seed %d", seed+1)
+		}
+	}
+	for _, name := range []lazyrealtime.Counter{
+		lazyrealtime.CountPublishes, lazyrealtime.CountDuplicates, lazyrealtime.CountSubscribes, lazyrealtime.CountDeliveries,
+		lazyrealtime.CountReplayed, lazyrealtime.CountRepairs, lazyrealtime.CountGaps, lazyrealtime.CountEngineReads,
+	} {
+		t.Logf("%s: %d", name, count.get(name))
+		if count.get(name) == 0 {
+			t.Errorf("the model has nothing of %s", name)
 		}
 	}
 }
@@ -114,7 +125,7 @@ func (l *truth) offset(topic, data string) uint64 {
 
 func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 
-func runModel(t *testing.T, seed uint64) {
+func runModel(t *testing.T, seed uint64, count *counters) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		m := &model{t: t, seed: seed, memory: memory.Open(), done: make(chan struct{})}
@@ -122,18 +133,21 @@ func runModel(t *testing.T, seed uint64) {
 		m.log = enginetest.NewFaulty(m.truth)
 		m.keep = lazyrealtime.Retention{Messages: pick(r, 5, 30, 100_000, 100_000, 100_000), Age: pick(r, 2*time.Second, time.Hour, time.Hour)}
 		m.config = lazyrealtime.Config{
-			Public: true, PingInterval: 20 * time.Second,
+			Public: true, PingInterval: 20 * time.Second, Metrics: count,
 			RecentMessages: pick(r, -1, 1, 4, 4, 16, 256), RecentBytes: pick(r, 0, 0, 1000),
 			Linger: pick(r, -1, 2*time.Second, 0),
 			Retain: func(string) lazyrealtime.Retention { return m.keep },
+		}
+		if r.IntN(3) == 0 {
+			m.config.Poller = new(lazywebsocket.Poller)
 		}
 		for i := range 1 + r.IntN(3) {
 			m.topics = append(m.topics, fmt.Sprintf("t%d", i))
 		}
 		m.run(r)
 		if m.wrong > 0 {
-			t.Errorf("seed %d: %d errors with %+v, recent %d and %d bytes, linger %v, %d topics", seed, m.wrong, m.keep,
-				m.config.RecentMessages, m.config.RecentBytes, m.config.Linger, len(m.topics))
+			t.Errorf("seed %d: %d errors with %+v, recent %d and %d bytes, linger %v, %d topics, poller %v", seed, m.wrong, m.keep,
+				m.config.RecentMessages, m.config.RecentBytes, m.config.Linger, len(m.topics), m.config.Poller != nil)
 		}
 	})
 }
@@ -175,6 +189,9 @@ func (m *model) run(r *rand.Rand) {
 	m.all.Wait()
 	for _, w := range m.hubs {
 		w.close()
+	}
+	if m.config.Poller != nil {
+		_ = m.config.Poller.Close()
 	}
 }
 

@@ -194,10 +194,11 @@ func TestPublishBesideHistory(t *testing.T) {
 			}
 			return nil
 		})
+		w.fill("room", 1, 5)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			for n := 1; n <= 500; n++ {
+			for n := 6; n <= 500; n++ {
 				w.fill("room", n, n)
 				time.Sleep(100 * time.Microsecond)
 			}

@@ -160,7 +160,24 @@ func drain(hub *lazyrealtime.Hub, limit time.Duration, servers ...*http.Server) 
 	defer cancel()
 	err := hub.Shutdown(ctx)
 	for _, s := range servers {
-		err = errors.Join(err, s.Shutdown(ctx))
+		err = errors.Join(err, endRequests(s))
+	}
+	return err
+}
+
+// requestsEnd is how long requests may take to end once the hub has ended: they were
+// begun before, and a publish takes milliseconds.
+const requestsEnd = 2 * time.Second
+
+// endRequests lets a server's requests end, and cuts those that do not: a client that
+// has sent half of one, and is silent, is no failure of ours.
+func endRequests(s *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), requestsEnd)
+	defer cancel()
+	err := s.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		slog.Warn("requests that did not end were cut")
+		return s.Close()
 	}
 	return err
 }

@@ -157,6 +157,27 @@ func TestHubDrain(t *testing.T) {
 	}
 }
 
+// A client that has sent half a request, and is silent, is no failure of the hub's.
+func TestHubHalfARequest(t *testing.T) {
+	p := startHub(t, "-publish-key", "the key of this test")
+	c, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	half := "POST /_broadcast HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer the key of this test\r\nContent-Length: 100\r\n\r\n{\"stre"
+	if _, err := c.Write([]byte(half)); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, _ := p.request(http.MethodGet, "/healthz", ""); status != http.StatusOK { // the half one has arrived before
+		t.Fatalf("healthz: %d", status)
+	}
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 // While it drains it is not ready, and lives; a second signal ends it at once.
 func TestHubSecondSignal(t *testing.T) {
 	p := startHub(t, "-public", "-drain", "10m")
