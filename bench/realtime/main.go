@@ -49,6 +49,7 @@ func run() error {
 	only := flag.String("only", "", "`expression` that the names of scenario/server match")
 	flag.StringVar(&c.out, "out", "", "`file` for the tables")
 	flag.StringVar(&c.raw, "raw", "", "`file` for the lines that benchstat reads")
+	again := flag.Bool("report", false, "only draw the tables of -raw again")
 	quick := flag.Bool("quick", false, "a tenth of the messages")
 	flag.Parse()
 	var err error
@@ -59,6 +60,13 @@ func run() error {
 		return errors.New("the benchmark needs two cores")
 	}
 	c.scenarios = load.Scenarios(*quick)
+	if *again {
+		lines, err := os.ReadFile(c.raw)
+		if err != nil {
+			return err
+		}
+		return c.write(string(lines))
+	}
 	return c.measure()
 }
 
@@ -95,15 +103,20 @@ func (c config) measure() error {
 	if c.raw != "" {
 		failed = errors.Join(failed, os.WriteFile(c.raw, []byte(raw.String()), 0o600))
 	}
-	table, err := report(raw.String())
+	return errors.Join(failed, c.write(raw.String()))
+}
+
+// write draws the tables of lines.
+func (c config) write(raw string) error {
+	table, err := report(raw)
 	if err != nil {
-		return errors.Join(failed, err)
+		return err
 	}
 	if c.out == "" {
 		fmt.Print(table)
-		return failed
+		return nil
 	}
-	return errors.Join(failed, os.WriteFile(c.out, []byte(table), 0o600))
+	return os.WriteFile(c.out, []byte(table), 0o600)
 }
 
 // one measures a server in a scenario, as a line for benchstat.

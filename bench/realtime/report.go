@@ -34,7 +34,7 @@ func report(raw string) (string, error) {
 		}
 	}
 	var b strings.Builder
-	b.WriteString("# lazyrealtime and centrifuge\n\nMedians. `go run ./realtime -runs 10 -out realtime/RESULTS.md -raw realtime/results.txt`;\nthe same lines for benchstat: `benchstat -col /server realtime/results.txt`.\n")
+	b.WriteString("# lazyrealtime and centrifuge\n\nMedians, and the ratio to centrifuge.\n`go run ./realtime -runs 10 -out realtime/RESULTS.md -raw realtime/results.txt` measures,\nwith `-report` it draws the tables again; `benchstat -col /server realtime/results.txt`\nreads the lines. Both keep 100 messages of history for each topic, in memory or, where\nit says so, in an fsynced file; clients check that every message comes once and in\norder. In Storm, centrifuge answers a client with one reply that holds 100 messages, and\nlazyrealtime with 100 frames, because that is what its clients speak.\n\nThe machine had other work while these were measured, of which the latencies tell more\nthan of the servers; the CPU is the server process' own.\n")
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		fmt.Fprintf(&b, "\n## %s\n\n| | ", name)
 		units := slices.Sorted(maps.Keys(values[name]))

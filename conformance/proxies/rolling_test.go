@@ -135,7 +135,9 @@ func (l *load) judge() {
 		}
 	}
 	slices.Sort(delays)
-	at := func(q float64) time.Duration { return delays[int(q*float64(len(delays)-1))].Round(time.Microsecond * 100) }
+	at := func(q float64) time.Duration {
+		return delays[int(q*float64(len(delays)-1))].Round(time.Microsecond * 100)
+	}
 	l.t.Logf("%d messages published, the slowest in %v; not acknowledged at first: %v", sent, slowest.Round(time.Millisecond), answers)
 	l.t.Logf("%d messages delivered: %d lost, %d doubled, %d reordered, %d gaps told", len(delays), lost, doubled, reordered, gaps)
 	l.t.Logf("from publishing to delivery: half within %v, 90%% %v, 99%% %v, all %v", at(0.5), at(0.9), at(0.99), at(1))
