@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golazy.dev/lazyrealtime"
 	"golazy.dev/lazyrealtime/enginetest"
 )
 
@@ -48,9 +49,17 @@ func TestLingerWhileForgetting(t *testing.T) {
 	})
 }
 
-// A repair that ends behind its topic leaves nothing.
+// A repair that ends behind its topic leaves nothing, also if there is a gap.
 func TestLingerOfATopicInRepair(t *testing.T) {
-	withSpy(t, lingering(-1), func(w *world, s *spied) {
+	for _, keep := range []int{1, 100} {
+		config := lingering(-1)
+		config.Retain = func(string) lazyrealtime.Retention { return lazyrealtime.Retention{Messages: keep} }
+		inRepair(t, config)
+	}
+}
+
+func inRepair(t *testing.T, config lazyrealtime.Config) {
+	withSpy(t, config, func(w *world, s *spied) {
 		sub := w.subscribe("room")
 		w.fates(map[uint64]enginetest.Fate{1: enginetest.Drop})
 		unblock := w.log.Block(enginetest.OpRead)

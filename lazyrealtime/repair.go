@@ -31,9 +31,12 @@ func (t *topic) repair() {
 	wait := repairFirst
 	for {
 		t.mu.Lock()
-		at := t.last
+		at, ended := t.last, t.ended
 		t.again = false
 		t.mu.Unlock()
+		if ended {
+			return
+		}
 		page, err := t.hub.log.Read(t.hub.ctx, t.name, at, repairPage)
 		var gap *GapError
 		switch {

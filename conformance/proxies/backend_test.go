@@ -48,7 +48,7 @@ func startBackend(t testing.TB) *backend {
 	b.Config.Protocols.SetUnencryptedHTTP2(true)
 	b.Listener = &counter{b.Listener, &b.received}
 	b.Start()
-	t.Cleanup(b.Server.Close)
+	t.Cleanup(b.Close)
 	return b
 }
 

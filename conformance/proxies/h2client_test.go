@@ -171,6 +171,7 @@ func (c *h2Conn) setting(s http2.Setting) error {
 		c.initial = int64(s.Val)
 	case http2.SettingEnableConnectProtocol:
 		c.connect = s.Val == 1
+	default:
 	}
 	return nil
 }

@@ -170,7 +170,7 @@ func TestRollingRestart(t *testing.T) {
 		hubs[name].start()
 		up := time.Since(l.journal.began)
 		l.settle()
-		p.takes(name, hubs)
+		p.takes(name)
 		restarts = append(restarts, []float64{began.Seconds(), ended.Seconds(), up.Seconds()})
 		t.Logf("%s: SIGTERM, end after %v, ready again after %v more", name, (ended - began).Round(time.Millisecond), (up - ended).Round(time.Millisecond))
 		l.wantSpread(before[name], began)
@@ -215,7 +215,7 @@ func (l *load) served() map[string]int {
 }
 
 // takes waits until haproxy gives a server new connections again.
-func (p *proxy) takes(name string, hubs map[string]*hub) {
+func (p *proxy) takes(name string) {
 	p.t.Helper()
 	eventually(p.t, "haproxy takes "+name, func() bool {
 		response, err := http.Get(p.url() + "/readyz") // the one with the fewest connections

@@ -40,8 +40,8 @@ func (p *picture) x(seconds float64) float64 {
 
 func (p *picture) put(format string, args ...any) { _, _ = fmt.Fprintf(p.w, format+"\n", args...) } // bufio keeps the error
 
-func (p *picture) text(x, y float64, anchor, colour, s string) {
-	p.put(`<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s">%s</text>`, x, y, anchor, colour, s)
+func (p *picture) text(x, y float64, anchor, s string) {
+	p.put(`<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s">%s</text>`, x, y, anchor, colourText, s)
 }
 
 // draw draws all.
@@ -79,8 +79,8 @@ func (p *picture) restart(name string, at [3]float64) {
 	}
 	shade(at[0], at[1], colourDrain)
 	shade(at[1], at[2], colour)
-	p.text(p.x(at[0])+4, upperTop-18, "start", colourText, "SIGTERM to "+name+": it drains")
-	p.text(p.x(at[2])+2, upperTop-4, "start", colourText, name+" is ready again")
+	p.text(p.x(at[0])+4, upperTop-18, "start", "SIGTERM to "+name+": it drains")
+	p.text(p.x(at[2])+2, upperTop-4, "start", name+" is ready again")
 }
 
 // connected draws how many clients each server has.
@@ -161,8 +161,8 @@ func (p *picture) bars(r *recording) {
 // axis draws a panel's frame and its scale.
 func (p *picture) axis(bottom, top float64, most int, label string) {
 	p.put(`<path d="M%d %gV%gH%d" fill="none" stroke="%s"/>`, left, top, bottom, right, colourText)
-	p.text(left-6, top+5, "end", colourText, fmt.Sprint(most))
-	p.text(left-6, bottom+4, "end", colourText, "0")
+	p.text(left-6, top+5, "end", fmt.Sprint(most))
+	p.text(left-6, bottom+4, "end", "0")
 	p.put(`<text transform="translate(%d %g) rotate(-90)" text-anchor="middle" fill="%s">%s</text>`, left-36, (top+bottom)/2, colourText, label)
 }
 
@@ -170,7 +170,7 @@ func (p *picture) axis(bottom, top float64, most int, label string) {
 func (p *picture) legend(i int, y float64, colour, label string) {
 	x := float64(left + 10 + i*90)
 	p.put(`<rect x="%g" y="%g" width="14" height="4" fill="%s"/>`, x, y-6, colour)
-	p.text(x+20, y, "start", colourText, label)
+	p.text(x+20, y, "start", label)
 }
 
 // times draws the scale of time, which begins with the first SIGTERM.
@@ -179,6 +179,6 @@ func (p *picture) times() {
 	for s := 0.0; zero+s < p.to; s += 5 {
 		x := p.x(zero + s)
 		p.put(`<path d="M%.1f %dv5" stroke="%s"/>`, x, lowerBottom, colourText)
-		p.text(x, lowerBottom+20, "middle", colourText, fmt.Sprintf("%g s", s))
+		p.text(x, lowerBottom+20, "middle", fmt.Sprintf("%g s", s))
 	}
 }
