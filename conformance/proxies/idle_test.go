@@ -9,7 +9,7 @@ import (
 	"golazy.dev/lazywebsocket"
 )
 
-// patienceOf is the idle time-out that the proxies get, and alive how long sockets
+// idle is the idle time-out that the proxies get, and alive how long sockets
 // have to live with it.
 const (
 	idle  = 2 * time.Second

@@ -40,6 +40,9 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	return &Process{cmd, strings.TrimSpace(addr)}, nil
 }
 
+// Addr is where it listens.
+func (p *Process) Addr() string { return p.addr }
+
 // Stop kills the server.
 func (p *Process) Stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGKILL) // it may have ended
@@ -66,13 +69,14 @@ func Pin(core int) error {
 	return nil
 }
 
-// usage is what a server has taken.
-type usage struct {
+// Usage is what a server has taken.
+type Usage struct {
 	CPU      int64 `json:"cpu"`      // ns
 	Resident int64 `json:"resident"` // bytes
 }
 
-func (p *Process) usage(memory bool) (u usage, err error) {
+// Usage asks the server, after a collection if memory is set.
+func (p *Process) Usage(memory bool) (u Usage, err error) {
 	path := "/usage"
 	if memory {
 		path += "?memory"

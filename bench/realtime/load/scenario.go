@@ -127,7 +127,7 @@ func (s Scenario) fanout(p *Process, protocol string) (string, error) {
 	go func() {
 		done <- each(s.Clients, s.Clients, func(i int) error { return clients[i].wait(s.Messages / s.Topics) })
 	}()
-	before, err := p.usage(false)
+	before, err := p.Usage(false)
 	if err != nil {
 		return "", err
 	}
@@ -138,7 +138,7 @@ func (s Scenario) fanout(p *Process, protocol string) (string, error) {
 		return "", err
 	}
 	time.Sleep(20 * time.Millisecond) // the kernel books a running thread's time at ticks
-	after, err := p.usage(false)
+	after, err := p.Usage(false)
 	if err != nil {
 		return "", err
 	}
@@ -155,7 +155,7 @@ func (s Scenario) storm(p *Process, protocol string) (string, error) {
 		return "", err
 	}
 	defer closeAll(clients)
-	before, err := p.usage(false)
+	before, err := p.Usage(false)
 	if err != nil {
 		return "", err
 	}
@@ -172,7 +172,7 @@ func (s Scenario) storm(p *Process, protocol string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	after, err := p.usage(false)
+	after, err := p.Usage(false)
 	if err != nil {
 		return "", err
 	}
@@ -187,14 +187,14 @@ func (s Scenario) memory(p *Process, protocol string) (string, error) {
 		return "", err
 	}
 	defer closeAll(clients)
-	before, err := p.usage(true)
+	before, err := p.Usage(true)
 	if err != nil {
 		return "", err
 	}
 	if err := each(s.Clients, 16, func(i int) error { return clients[i].subscribe(protocol, s.topics(i), false) }); err != nil {
 		return "", err
 	}
-	after, err := p.usage(true)
+	after, err := p.Usage(true)
 	if err != nil {
 		return "", err
 	}

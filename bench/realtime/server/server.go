@@ -51,7 +51,7 @@ func Run(name string) error {
 	mux := http.NewServeMux()
 	mux.Handle("/connection", connection)
 	mux.HandleFunc("POST /publish", publishing(publish))
-	mux.HandleFunc("GET /usage", usage)
+	mux.HandleFunc("GET /usage", Usage)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -89,8 +89,8 @@ func publishing(publish publisher) http.HandlerFunc {
 	}
 }
 
-// usage answers what the process has taken so far.
-func usage(w http.ResponseWriter, r *http.Request) {
+// Usage answers what the process has taken so far.
+func Usage(w http.ResponseWriter, r *http.Request) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
