@@ -58,9 +58,9 @@ type Config struct {
 	// Turbo::StreamsChannel.
 	Channels map[string]Channel
 
-	// Upgrader upgrades requests. Its Subprotocols, Queue.Policy and CheckOrigin are
-	// respected; nil is one with the defaults of lazywebsocket, which refuses pages
-	// of other origins, and messages of Limits.MessageBytes.
+	// Upgrader upgrades requests; its Subprotocols are the hub's, and its Queue.Policy is
+	// QueueClose. Nil is one with the defaults of lazywebsocket, which refuses pages of
+	// other origins, and messages beyond Limits.MessageBytes.
 	Upgrader *lazywebsocket.Upgrader
 
 	// Poller serves the connections from event loops. If nil, each has a goroutine.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"runtime"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"golazy.dev/lazyrealtime"
+	"golazy.dev/lazyrealtime/enginetest"
 	"golazy.dev/lazywebsocket"
 	"golazy.dev/lazywebsocket/wstest"
 )
@@ -210,7 +212,10 @@ func heapNow() uint64 {
 
 // A replay to a reader that reads nothing ends, with its connection.
 func TestReplayToADeadReader(t *testing.T) {
-	within(t, public, func(w *world) {
+	var log bytes.Buffer
+	config := public
+	config.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	within(t, config, func(w *world) {
 		w.many(100)
 		_, c, ended := w.served()
 		c.send(command("subscribe", roomID, w.behind(roomID, "room", 0)))
@@ -226,6 +231,9 @@ func TestReplayToADeadReader(t *testing.T) {
 			t.Errorf("%+v", stats)
 		}
 	})
+	if log.Len() > 0 {
+		t.Errorf("an operator is told: %s", log.String())
+	}
 }
 
 // What is published while a slow reader replays reaches the others at once.
@@ -267,6 +275,12 @@ func TestReplayStorm(t *testing.T) {
 			}
 		}
 		epoch := w.epoch()
+		w.log.After(func(_ context.Context, c enginetest.Call) error {
+			if c.Op == enginetest.OpRead {
+				time.Sleep(time.Millisecond) // in which all come
+			}
+			return nil
+		})
 		var all sync.WaitGroup
 		errs := make(chan error, clients)
 		for i := range clients {

@@ -129,8 +129,8 @@ func (f *follower) replay(messages []*Message, send sender) error {
 			n++
 		}
 		if f.conn.QueueStats().Bytes+bytes > replayChunk {
-			if err := f.conn.Flush(); err != nil {
-				return err
+			if f.conn.Flush() != nil {
+				return errEnded // the connection has
 			}
 		}
 		if err := send(f.frames(messages[:n])); err != nil {

@@ -109,6 +109,7 @@ func TestReplayFromAPageWithoutPosition(t *testing.T) {
 func TestReplayFromCableJS(t *testing.T) {
 	config := signed
 	config.PingInterval = time.Hour // a day passes
+	config.Retain = func(string) lazyrealtime.Retention { return lazyrealtime.Retention{Age: 48 * time.Hour} }
 	within(t, config, func(w *world) {
 		w.fill("room", 1, 3)
 		name, position := w.name("anna", "room")

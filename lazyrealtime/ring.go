@@ -37,14 +37,16 @@ func (r *ring) prepend(older []*Message, base uint64, whole bool) {
 }
 
 // trim drops what is beyond the bounds. What the engine no longer retains leaves
-// the ring as whole as it was.
+// the ring as whole as it was, if it is a matter of counting; the engine has a clock
+// of its own.
 func (r *ring) trim(messages, bytes int, keep Retention, now time.Time) (freed int) {
 	before := r.bytes
 	oldest := now.Add(-keep.Age)
-	for len(r.messages) > keep.Messages || len(r.messages) > 0 && r.messages[0].Time.Before(oldest) {
+	for len(r.messages) > keep.Messages {
 		r.dropFirst()
 	}
-	for len(r.messages) > messages || len(r.messages) > 1 && r.bytes > bytes {
+	for len(r.messages) > messages || len(r.messages) > 1 && r.bytes > bytes ||
+		len(r.messages) > 0 && r.messages[0].Time.Before(oldest) {
 		r.dropFirst()
 		r.whole = false
 	}

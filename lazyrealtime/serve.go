@@ -27,6 +27,7 @@ func (h *Hub) newUpgrader() lazywebsocket.Upgrader {
 	if u.PingInterval == 0 {
 		u.PingInterval = keepalive
 	}
+	u.Queue.Policy = lazywebsocket.QueueClose // who lost messages silently would never know
 	if u.ReadLimit == 0 {
 		u.ReadLimit = -1
 		if most := limitOf(h.config.Limits.MessageBytes, defaultMessageBytes); most >= 0 {

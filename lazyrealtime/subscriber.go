@@ -316,7 +316,7 @@ func (s *Subscriber) catchUp(ctx context.Context, f *follower, b begin, level fu
 // failed ends the connection of a replay that the engine did not answer: the client
 // comes back with its positions.
 func (s *Subscriber) failed(topic string, err error) {
-	if s.session.ctx.Err() != nil || s.over() {
+	if s.session.ctx.Err() != nil || s.over() || errors.Is(err, errEnded) {
 		return
 	}
 	s.session.hub.logger.Warn("a replay has failed", "topic", topic, "identity", s.session.id.ID, "error", err)

@@ -229,6 +229,9 @@ func TestSubscriptionsBesidePublishing(t *testing.T) {
 				sub := w.subscribe("room", w.at(0))
 				want := uint64(1)
 				for m, err := range sub.Messages() {
+					if err == nil && m.Position.IsZero() {
+						continue // it is not stored
+					}
 					if err != nil || m.Position.Offset != want {
 						done <- fmt.Errorf("loop %d: got %v, %w, want %d", i, m, err, want)
 						return
@@ -244,6 +247,7 @@ func TestSubscriptionsBesidePublishing(t *testing.T) {
 		for n := 1; n <= last; n++ {
 			w.fill("room", n, n)
 			if n%5 == 0 {
+				go w.hub.Broadcast(context.Background(), "room", []byte(`"fleeting"`))
 				time.Sleep(time.Millisecond)
 			}
 		}
