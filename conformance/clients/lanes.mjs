@@ -34,14 +34,19 @@ export const inChromium = [
   { name: "@rails/actioncable in Chromium", kind: "rails", judge: "connected" },
 ]
 
-// Pages of Turbo. mend is a page that loads itself again when its client has given up; hopeless is one that does
-// not, and whose client never comes back; mortal one whose client gives up if it is cut in a certain moment.
+// Pages of Turbo.
+//   mend       the page loads itself again when its client has given up
+//   hopeless   it does not, and the client never comes back
+//   mortal     the client gives up if it is cut in a certain moment
+//   forgetful  the client counts as received what a page, left and restored, does not show
+//   strict     the page shows the list in order: Turbo may render what a page was sent before it was left into
+//              the next page, and only <cable-stream> sees to it
 export const lists = [
   { name: "turbo-rails", kind: "turbo-rails" },
   { name: "turbo-rails, morphing", kind: "turbo-rails", morph: 1, fresh: 1 },
   { name: "turbo-rails, navigating", kind: "turbo-rails", moves: 1 },
   { name: "@anycable/turbo-stream, mended", kind: "anycable", mend: 1 },
-  { name: "@anycable/turbo-stream, mended, navigating", kind: "anycable", mend: 1, moves: 1 },
+  { name: "@anycable/turbo-stream, mended, navigating", kind: "anycable", mend: 1, moves: 1, forgetful: 1 },
   { name: "<cable-stream>", kind: "element" },
   { name: "<cable-stream>, morphing", kind: "element", morph: 1 },
   { name: "<cable-stream>, navigating", kind: "element", moves: 1 },
@@ -49,7 +54,7 @@ export const lists = [
   { name: "<turbo-stream-source> SSE, mended", kind: "sse", mend: 1 },
   { name: "<turbo-stream-source> WebSocket, mended", kind: "ws", mend: 1 },
   { name: "<turbo-stream-source> WebSocket", kind: "ws", hopeless: 1 },
-].map((lane) => ({ ...lane, list: 1 }))
+].map((lane) => ({ ...lane, list: 1, ...(lane.kind === "element" && { strict: 1 }) }))
 
 function clock(skew) {
   return skew === 0 ? "" : `, clock ${skew > 0 ? "+" : "-"}1 h`

@@ -32,6 +32,14 @@ const dir = mkdtempSync(join(tmpdir(), "golazy-clients-"))
 const reports = new URL("./reports/", import.meta.url).pathname
 const failures = []
 
+// A run that hangs fails: what it should take, and ten minutes.
+const limit = (Number(options.soak ?? 0) + 10) * 60_000
+setTimeout(() => {
+  for (const failure of failures) console.log(`! ${failure}`)
+  say("the run hangs")
+  process.exit(1)
+}, limit).unref()
+
 // ---- cases ----
 
 const cases = ["clock", "confirm", "slow", "sse", "back", "morph", "fire"]
@@ -44,16 +52,18 @@ async function runCase(file) {
   return { name, rows }
 }
 
+const kinds = ["lost", "doubled", "reordered", "late"]
+
 // good: a case has brought what it should, exactly: better is news, too.
-const good = ({ lost, expected = 0, doubled = 0, reordered = 0, late = 0 }) => lost === expected && doubled + reordered + late === 0
+const good = (row) => kinds.every((kind) => (row[kind] ?? 0) === (row.expected?.[kind] ?? 0))
 
 function showCases(all) {
   for (const { name, rows } of all) {
     console.log(`\n${name}`)
     for (const row of rows) {
       if (!good(row)) failures.push(`${name}: ${row.what}: ${JSON.stringify(row)}`)
-      const by = row.expected > 0 ? " by the client itself" : ""
-      console.log(`  ${good(row) ? " " : "!"} ${row.what}: ${row.lost} lost${by}, ${row.doubled ?? 0} doubled, ${row.reordered ?? 0} reordered`)
+      const counts = kinds.slice(0, 3).map((kind) => `${row[kind] ?? 0} ${kind}${row.expected?.[kind] ? " by the client itself" : ""}`)
+      console.log(`  ${good(row) ? " " : "!"} ${row.what}: ${counts.join(", ")}`)
     }
   }
 }
@@ -90,7 +100,12 @@ async function judge(storm, table) {
   }
   storm.taken = await storm.records()
   for (const record of storm.taken) fail(storm, record.name, judges[record.judge](record, storm.ledger, topics), table)
-  for (const { lane, page } of storm.pages) if (lane.list) table.page(lane, await inPage(page, "state"), await storm.shows(page))
+  for (const { lane, page } of storm.pages) if (lane.list) await judgePage(storm, table, lane, page)
+}
+
+async function judgePage(storm, table, lane, page) {
+  const [shows, inOrder] = [await storm.shows(page, lane), await storm.shows(page, { strict: true })]
+  table.page(lane, await inPage(page, "state"), { shows, inOrder })
 }
 
 function fail(storm, name, verdict, table) {

@@ -729,8 +729,7 @@ export function defineCableStream(cable = new Cable(), tag = "cable-stream") {
         position,
         after: parse(seen),
         received: (message, { fleeting }) => {
-          globalThis.Turbo?.renderStreamMessage(String(message));
-          if (!fleeting) this.#noteWhenShown(this.#subscription);
+          this.#show(String(message), fleeting, this.#subscription);
         },
         confirmed: () => tell("confirmed"),
         rejected: () => tell("rejected"),
@@ -739,16 +738,31 @@ export function defineCableStream(cable = new Cable(), tag = "cable-stream") {
     }
 
     /**
-     * Turbo shows a message with the next frame. Until then the page is as it was before, and so is what a
-     * snapshot of it should say: a page that comes back goes on behind what it shows.
+     * Hands a message to Turbo, which renders it with the next frame. If the page has been left by then it
+     * would land in the next one, which may be newer: it is rendered only while this element is there. What
+     * the page shows is noted when it does, so that a snapshot of it goes on behind that.
      */
-    #noteWhenShown(subscription) {
+    #show(html, fleeting, subscription) {
       const { positions } = subscription;
-      const note = () => {
-        if (this.isConnected && this.#subscription === subscription) this.#note(positions);
+      const mine = () => this.isConnected && this.#subscription === subscription;
+      let streams = 0;
+      const own = (event) => {
+        const { render } = event.detail;
+        streams++;
+        event.detail.render = async (stream) => {
+          if (!mine()) return;
+          await render(stream);
+          if (mine() && !fleeting) this.#note(positions);
+        };
       };
-      if (globalThis.document?.hidden) setTimeout(note);
-      else requestAnimationFrame(note); // behind Turbo's own, which was registered before
+      // Turbo dispatches it while it takes the message: it is this message's.
+      globalThis.addEventListener?.("turbo:before-stream-render", own);
+      try {
+        globalThis.Turbo?.renderStreamMessage(html);
+      } finally {
+        globalThis.removeEventListener?.("turbo:before-stream-render", own);
+      }
+      if (streams === 0 && !fleeting) this.#note(positions); // nothing to render
     }
 
     #note(positions) {

@@ -37,20 +37,36 @@ class FakeElement extends EventTarget {
 }
 
 let rendered;
+let shown;
 let frames; // what waits for the next frame
 let CableStream;
 
-const paint = () => frames.splice(0).forEach((callback) => callback());
+async function paint() {
+  frames.splice(0).forEach((callback) => callback());
+  await settle();
+}
+
+/** Asks listeners how to render, and renders with the next frame, as Turbo does. */
+function renderStreamMessage(html) {
+  rendered.push(html);
+  const event = Object.assign(new Event("turbo:before-stream-render"), { detail: { render: async () => shown.push(html) } });
+  globalThis.dispatchEvent(event);
+  frames.push(() => event.detail.render());
+}
 
 beforeEach(() => {
   const tags = new Map();
   rendered = [];
+  shown = [];
   frames = [];
-  globalThis.requestAnimationFrame = (callback) => frames.push(callback);
+  const page = new EventTarget();
+  for (const name of ["addEventListener", "removeEventListener", "dispatchEvent"]) {
+    globalThis[name] = page[name].bind(page);
+  }
   globalThis.HTMLElement = FakeElement;
   globalThis.CustomEvent ??= class extends Event {};
   globalThis.customElements = { get: (tag) => tags.get(tag), define: (tag, type) => tags.set(tag, (CableStream = type)) };
-  globalThis.Turbo = { renderStreamMessage: (html) => rendered.push(html) };
+  globalThis.Turbo = { renderStreamMessage };
 });
 
 async function page(attributes = { "signed-stream-name": "s--1", position: "p1" }) {
@@ -79,7 +95,7 @@ test("subscribes from its position, lets Turbo render, and ends with the element
   socket.tell(data(4));
   assert.deepEqual(rendered, ["<fleeting>", "<m4>"]);
   assert.equal(element.getAttribute("seen"), null, "Turbo shows it with the next frame");
-  paint();
+  await paint();
   assert.equal(element.getAttribute("seen"), '{"room:1":{"epoch":"e1","offset":4}}');
   await settle();
   assert.deepEqual(socket.take(), [], "its own note is no change");
@@ -93,8 +109,9 @@ test("a page that is left before the next frame says what it shows", async () =>
   confirm(socket);
   socket.tell(data(4));
   element.disconnect();
-  paint();
+  await paint();
   assert.equal(element.getAttribute("seen"), null);
+  assert.deepEqual(shown, [], "it would land in the next page");
 });
 
 test("a restored snapshot goes on from what it shows", async () => {
@@ -123,7 +140,7 @@ test("a morph that only takes away what was seen starts again from the rendering
   const { socket, element } = await page();
   confirm(socket);
   socket.tell(data(4));
-  paint();
+  await paint();
   socket.take();
   element.removeAttribute("seen");
   await settle();

@@ -9,12 +9,12 @@ const hour = 3600_000
 
 export async function run(scene) {
   const lanes = [
-    ["clock right", {}, 0],
-    ["clock -1 h", { skew: -hour }, 0],
-    ["clock +1 h", { skew: hour }, 5],
-    ["without historyTimestamp", { settings: { historyTimestamp: false } }, 5],
-    ["cable.js, clock +1 h", { kind: "cablejs", skew: hour }, 0],
-    ["cable.js, clock -1 h", { kind: "cablejs", skew: -hour }, 0],
+    ["clock right", {}, {}],
+    ["clock -1 h", { skew: -hour }, {}],
+    ["clock +1 h", { skew: hour }, { lost: 5 }],
+    ["without historyTimestamp", { settings: { historyTimestamp: false } }, { lost: 5 }],
+    ["cable.js, clock +1 h", { kind: "cablejs", skew: hour }, {}],
+    ["cable.js, clock -1 h", { kind: "cablejs", skew: -hour }, {}],
   ]
   const clients = await Promise.all(lanes.map(([, lane], i) => scene.client({ kind: "anycable", ...lane, topics: [`quiet-${i}`] })))
   await Promise.all(clients.map((client) => client.has("on")))
@@ -51,5 +51,5 @@ async function race(scene) {
   await scene.publish("late")
   await until(5000, async () => (await client.numbers()).includes(6))
   const numbers = await client.numbers()
-  return { what: "clock right, a ping that came late", lost: 6 - new Set(numbers).size, expected: 5, doubled: numbers.length - new Set(numbers).size }
+  return { what: "clock right, a ping that came late", lost: 6 - new Set(numbers).size, expected: { lost: 5 }, doubled: numbers.length - new Set(numbers).size }
 }

@@ -10,7 +10,7 @@ export const run = (scene) => withPages(scene, async (all) => [
   await morph(all, { kind: "element" }, "<cable-stream>"),
   await morph(all, { kind: "turbo-rails", fresh: 1 }, "turbo-rails, the element has an id that changes"),
   // The element is kept, with its subscription, and does not look at its position again.
-  { ...(await morph(all, { kind: "turbo-rails" }, "turbo-rails")), expected: 1 },
+  { ...(await morph(all, { kind: "turbo-rails" }, "turbo-rails")), expected: { lost: 1 } },
 ], { pause: 800 })
 
 async function morph({ scene, open, publish }, query, what) {

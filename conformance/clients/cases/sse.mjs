@@ -85,10 +85,10 @@ async function truncated(scene, page) {
   await scene.publish("noon")
   await sleep(500)
   const [{ numbers, readyState }] = await states(page)
-  return { ...row(`FIN within the headers of the answer: ${readyState === 2 ? "dead for good" : "alive"}`, numbers, 1), expected: 1 }
+  return { ...row(`FIN within the headers of the answer: ${readyState === 2 ? "dead for good" : "alive"}`, numbers, 1), expected: { lost: 1 } }
 }
 
 function row(what, numbers, count) {
   const seen = new Set(numbers)
-  return { what, lost: count - seen.size, expected: 0, doubled: numbers.length - seen.size, reordered: numbers.filter((n, i) => n < numbers[i - 1]).length }
+  return { what, lost: count - seen.size, doubled: numbers.length - seen.size, reordered: numbers.filter((n, i) => n < numbers[i - 1]).length }
 }

@@ -9,7 +9,8 @@ const state = { name, loads: 0, appended: 0, unordered: 0, closed: 0, dead: 0 }
 let numbers = ""
 globalThis.suite = {
   settle() {},
-  list: () => shown().join(),
+  list: () => shown(),
+  came: () => record.wire.filter(([kind]) => kind === "message").map(([, , n]) => n),
   state: () => state,
   take: () => ({ ...state, list: shown(), events: record.events, wire: record.wire, body: document.body.outerHTML.replace(/<li.*<\/li>/, "") }),
 }

@@ -3,6 +3,11 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 
+// Nothing that we started outlives us.
+const running = new Set()
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")))
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1))
+
 export class Process {
   lines = []
   #waiting = new Set()
@@ -10,7 +15,9 @@ export class Process {
   constructor(command, args, options = {}) {
     this.name = command
     this.child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], ...options })
+    running.add(this.child)
     this.exited = once(this.child, "exit")
+    this.exited.then(() => running.delete(this.child))
     this.exited.then(() => this.#check())
     for (const stream of [this.child.stdout, this.child.stderr]) this.#read(stream)
   }

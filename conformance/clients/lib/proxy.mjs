@@ -26,7 +26,6 @@ function fate(random, { cuts, reach, silences, stalls, crumbles }) {
 export class Proxy {
   connections = 0 // so far
   cuts = 0
-  bytes = 0 // that were cut off: received and not forwarded
   #links = new Set()
   #temper // what fates are drawn from; null: peace
 
@@ -81,6 +80,8 @@ class Link {
   #sent = { down: 0, up: 0 }
   #silent = false
   #stalled = false
+  #ending = false // its cut waits for the last bytes
+  #ended = false // it has been cut
 
   constructor(proxy, client, fate) {
     this.proxy = proxy
@@ -106,30 +107,36 @@ class Link {
 
   // forward forwards what the connection's fate lets through.
   forward(way, from, to, data) {
-    if (this.#silent || to.destroyed) return
+    if (this.#silent || this.#ending || to.destroyed) return
     const left = this.fate[way] - this.#sent[way]
     const part = data.subarray(0, Math.max(0, Math.min(left, data.length)))
     this.#sent[way] += part.length
     if (part.length < data.length) {
-      this.proxy.bytes += data.length - part.length
+      this.#ending = true
       to.write(part, () => this.cut(this.fate.how))
       return
     }
-    if (!this.#write(way, to, part)) from.pause()
+    if (way === "down" && this.fate.crumble) this.#crumble(from, to, part)
+    else if (!to.write(part)) from.pause()
     if (way === "down") this.#stall(from)
   }
 
-  #write(way, to, data) {
-    if (way === "up" || !this.fate.crumble) return to.write(data)
-    let done = true
-    for (let at = 0, n = 1; at < data.length; at += n, n = 1 + ((n * 7 + at) % 97)) done = to.write(data.subarray(at, at + n))
-    return done
+  // crumble forwards small pieces, one in each turn of the event loop.
+  async #crumble(from, to, data) {
+    this.#stalled = true
+    from.pause()
+    for (let at = 0, n = 1; at < data.length; at += n, n = 1 + ((n * 7 + at) % 97)) {
+      to.write(data.subarray(at, at + n))
+      await new Promise(setImmediate)
+    }
+    this.#stalled = false
+    from.resume()
   }
 
   #stall(from) {
     const { stall } = this.fate
     if (!stall || this.#sent.down < stall.after) return
-    this.fate.stall = null
+    this.fate = { ...this.fate, stall: null, crumble: false }
     this.#stalled = true
     from.pause()
     setTimeout(() => {
@@ -138,9 +145,11 @@ class Link {
     }, stall.ms)
   }
 
+  // cut ends the connection, in a way.
   cut(how) {
     if (this.client.destroyed && this.server.destroyed) return
-    this.proxy.cuts++
+    if (!this.#ended) this.proxy.cuts++
+    this.#ended = true
     if (how === "silence") {
       this.#silent = true
       this.client.on("end", () => this.client.end()) // who gives up may go

@@ -143,15 +143,23 @@ export class Storm {
     const names = lasts.filter((one) => (wanderers || !one.moves) && late(one)).map(({ name }) => name)
     for (const { lane, page } of pages) {
       if (lane.mortal && (await inPage(page, "state")).dead > 0) continue
-      if (lane.list ? !(await this.shows(page)) : late({ last: await inPage(page, "last") })) names.push(lane.name)
+      if (lane.forgetful && (await this.#received(page))) continue
+      if (lane.list ? !(await this.shows(page, lane)) : late({ last: await inPage(page, "last") })) names.push(lane.name)
     }
     return names
   }
 
-  // shows says whether a page shows the log of the list.
-  async shows(page) {
-    const list = await inPage(page, "list")
-    return list === this.ledger.topic("list").map(({ n }) => n).join()
+  // shows says whether a page shows the log of the list: in its order, or if the lane is not strict, in any.
+  async shows(page, { strict }) {
+    const numbers = await inPage(page, "list")
+    if (!strict) numbers.sort((a, b) => a - b)
+    return numbers.join() === this.ledger.topic("list").map(({ n }) => n).join()
+  }
+
+  // received says whether everything that a page does not show has come to it.
+  async #received(page) {
+    const [shown, came] = [new Set(await inPage(page, "list")), new Set(await inPage(page, "came"))]
+    return this.ledger.topic("list").every(({ n }) => shown.has(n) || came.has(n))
   }
 
   async records() {

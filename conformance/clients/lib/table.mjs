@@ -19,9 +19,10 @@ export class Table {
     for (const name of behind) this.#behind.set(name, (this.#behind.get(name) ?? 0) + 1)
   }
 
-  page({ name, moves, hopeless }, { loads, appended, unordered, closed, dead }, shows) {
-    const row = this.#pages.get(name) ?? { moves, hopeless, stale: 0, loads: 0, appended: 0, unordered: 0, ended: 0 }
+  page({ name, moves, hopeless, forgetful }, { loads, appended, unordered, closed, dead }, { shows, inOrder }) {
+    const row = this.#pages.get(name) ?? { moves, hopeless, forgetful, stale: 0, shuffled: 0, loads: 0, appended: 0, unordered: 0, ended: 0 }
     row.stale += shows ? 0 : 1
+    row.shuffled += shows && !inOrder ? 1 : 0
     row.loads += loads
     row.appended += appended
     row.unordered += unordered
@@ -45,10 +46,12 @@ export class Table {
   #converged() {
     const lines = [...this.#pages].map(([name, row]) => {
       const rounds = row.moves ? this.#rounds.wanderers : this.#rounds.all
-      const converged = row.stale > 0 && row.hopeless ? "never after a cut" : `${rounds - (this.#behind.get(name) ?? 0)}/${rounds}`
-      return [name, converged, row.loads, row.appended, row.unordered, row.ended]
+      const all = `${rounds - (this.#behind.get(name) ?? 0)}/${rounds}`
+      const short = row.forgetful && row.stale > 0 ? `, ${row.stale} short of what had come` : ""
+      const converged = row.stale > 0 && row.hopeless ? "never after a cut" : all + short
+      return [name, converged, row.loads, row.appended, row.unordered, row.shuffled, row.ended]
     })
-    return align([["page of Turbo", "converged", "renderings", "items appended", "moments out of order", "client gave up"], ...lines])
+    return align([["page of Turbo", "converged", "renderings", "items appended", "moments out of order", "so at the end", "client gave up"], ...lines])
   }
 }
 
