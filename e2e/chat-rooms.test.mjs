@@ -330,11 +330,13 @@ test("it works without JavaScript", async () => {
   await ada.page.getByRole("button", { name: "Join" }).click()
   await ada.page.getByLabel("Message", { exact: true }).fill("from a plain form")
   await ada.page.getByRole("button", { name: "Send" }).click()
+  await ada.page.getByText("from a plain form").waitFor() // the next page is there
   assert.deepEqual(await ada.messages(), ["from a plain form"])
   await bo.sees("from a plain form")
   await bo.say("from a script")
   await quiet(bo)
   await ada.page.getByRole("link", { name: "look again" }).click()
+  await ada.page.getByText("from a script").waitFor()
   assert.deepEqual(await ada.messages(), ["from a plain form", "from a script"])
   assert.deepEqual(await present(ada), ["Bo"])
   await ada.page.getByRole("button", { name: "Log out" }).click()

@@ -2,6 +2,7 @@ package lazyrealtime_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -89,7 +90,7 @@ func TestLingerOfTooManyTopics(t *testing.T) {
 
 // All rings together have a budget: the idle topics' go first.
 func TestLingerBudget(t *testing.T) {
-	config := lazyrealtime.Config{Public: true, RecentMessages: 1 << 20, RecentBytes: 1 << 40}
+	config := lazyrealtime.Config{Public: true, RecentMessages: 1 << 20, RecentBytes: math.MaxInt}
 	config.Retain = func(string) lazyrealtime.Retention { return lazyrealtime.Retention{Messages: 1 << 20} }
 	within(t, config, func(w *world) {
 		data := []byte(`"` + string(make64k()) + `"`) // the memory engine and the rings share it

@@ -18,7 +18,10 @@ type Plain struct {
 
 // NewPlain returns an endpoint where nobody is.
 func NewPlain() *Plain {
-	return &Plain{Here: lazywebsocket.Group{Closing: lazywebsocket.ClosingOptions{Reason: "server is stopping"}}}
+	return &Plain{Here: lazywebsocket.Group{Closing: lazywebsocket.ClosingOptions{
+		Reason:   "server is stopping",
+		Patience: 2 * time.Second, // who does not answer keeps nobody waiting
+	}}}
 }
 
 var plainUpgrader = lazywebsocket.Upgrader{
