@@ -98,7 +98,9 @@ function many({ url, n, end, protocols }) {
   return Promise.all(Array.from({ length: n }, (_, i) => one(i)))
 }
 
-test("twenty sockets and the page on one connection, compressed", async () => {
+test("twenty sockets and the page on one connection, compressed", () => shareOneConnection(3))
+
+async function shareOneConnection(attempts) {
   const from = server.lines.length
   const { page, context, complaints } = await visit()
   const seen = await page.evaluate(many, { url: socketURL("handler"), n: 20, end: "page", protocols: ["chat.v1", "chat.v2"] })
@@ -109,6 +111,11 @@ test("twenty sockets and the page on one connection, compressed", async () => {
     })
   }
   const requests = await server.count(/^(page|socket): /, 21, from)
+  if (attempts > 1 && requests.some((line) => line.includes(" HTTP/1.1 "))) {
+    // On a busy machine Chromium sometimes opens a connection for one of them, before it has looked at the first.
+    await context.close()
+    return shareOneConnection(attempts - 1)
+  }
   assert.ok(requests.every((line) => line.includes(" HTTP/2.0 ")), requests.join("\n"))
   assert.equal(requests.filter((line) => line.includes("CONNECT")).length, 20)
   const connections = new Set(requests.map((line) => line.match(/from (\S+)/)[1]))
@@ -116,7 +123,7 @@ test("twenty sockets and the page on one connection, compressed", async () => {
   await server.count(/^ended: handler .*3001.*enough/, 20, from)
   assert.deepEqual(complaints, [])
   await context.close()
-})
+}
 
 for (const way of ["handler", "goroutine", "poller"]) {
   test(`clean closes from both sides, 40 of 40: ${way}`, async () => {
