@@ -3,6 +3,8 @@
 import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
+import { readFileSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
 import { join } from "node:path"
 import { after, before, test } from "node:test"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -189,6 +191,62 @@ test("a page of another origin is refused", async () => {
   await context.close()
   assert.equal(await other.stop(), 0)
 })
+
+// freePort returns a port that nobody listens on.
+async function freePort() {
+  const listener = createServer().listen(0, "127.0.0.1")
+  await once(listener, "listening")
+  const { port } = listener.address()
+  await once(listener.close(), "close")
+  return port
+}
+
+// haproxy starts haproxy in front of the server, which it talks to as `alpn` says, and returns its port.
+async function haproxy(alpn) {
+  const port = await freePort()
+  const pem = join(tmp, "haproxy.pem")
+  writeFileSync(pem, readFileSync(join(tmp, "cert.pem"), "utf8") + readFileSync(join(tmp, "key.pem"), "utf8"), { mode: 0o600 })
+  const config = join(tmp, `haproxy-${port}.cfg`)
+  writeFileSync(config, `
+defaults
+	mode http
+	timeout connect 5s
+	timeout client 30s
+	timeout server 30s
+	timeout tunnel 60s
+frontend public
+	bind 127.0.0.1:${port} ssl crt ${pem} alpn h2,http/1.1
+	default_backend app
+backend app
+	server a 127.0.0.1:${new URL(server.url).port} ssl verify none alpn ${alpn}
+`)
+  const child = spawn(process.env.HAPROXY, ["-db", "-f", config], { stdio: "inherit" })
+  const exited = once(child, "exit")
+  for (let i = 0; ; i++) {
+    const answer = await fetch(`http://127.0.0.1:${port}/`).catch((error) => error.cause?.code)
+    if (answer !== "ECONNREFUSED") break // it listens, and speaks TLS
+    if (i === 250) throw new Error("haproxy does not listen")
+    await sleep(20) // the condition is polled: it is another process that makes it true
+  }
+  return { port, stop: () => (child.kill(), exited) }
+}
+
+for (const [alpn, line] of [["http/1.1", "HTTP/1.1 GET"], ["h2", "HTTP/2.0 CONNECT"]]) {
+  test(`through haproxy, which speaks ${alpn} to the server`, async () => {
+    const proxy = await haproxy(alpn)
+    const from = server.lines.length
+    const { page, context, complaints } = await visit(`https://localhost:${proxy.port}/`)
+    assert.equal(await page.evaluate(() => performance.getEntriesByType("navigation")[0].nextHopProtocol), "h2")
+    for (const [end, code] of [["leave", 1000], ["page", 3001]]) {
+      const seen = await page.evaluate(many, { url: `wss://localhost:${proxy.port}/handler`, n: 20, end })
+      assert.equal(seen.filter((s) => s.wasClean && s.code === code && s.messages === 10 && !s.wrong).length, 20, JSON.stringify(seen))
+    }
+    await server.count(new RegExp(`^socket: ${line} `), 40, from)
+    assert.deepEqual(complaints, [])
+    await context.close()
+    await proxy.stop()
+  })
+}
 
 test("a server that stops says goodbye, spread over its time, and ends", async () => {
   const own = await start()

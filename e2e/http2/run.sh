@@ -1,12 +1,13 @@
 #!/bin/sh
 # WebSockets over HTTP/2 with a real Chromium: e2e/http2/run.sh [arguments of node --test]
-# It needs go, node (20 or newer), npm and chromium, and fails without them.
+# It needs go, node (20 or newer), npm, chromium and haproxy, and fails without them.
 set -eu
 cd "$(dirname "$0")"
 
 CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
-export CHROMIUM
-for command in go node npm "$CHROMIUM"; do
+HAPROXY=${HAPROXY:-$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v haproxy || echo haproxy)}
+export CHROMIUM HAPROXY
+for command in go node npm "$CHROMIUM" "$HAPROXY"; do
 	command -v "$command" >/dev/null || {
 		echo "e2e/http2: $command is missing" >&2
 		exit 1
