@@ -72,7 +72,8 @@ func (w *world) script(path, protocol string) *wstest.Peer {
 // request makes a request that is no WebSocket's. The body is to be closed.
 func (w *world) request(method, path, body string, header ...string) *http.Response {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), method, "http://example.com"+path, strings.NewReader(body))
+	ctx, cancel := context.WithCancel(w.t.Context())
+	r, err := http.NewRequestWithContext(ctx, method, "http://example.com"+path, strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -85,8 +86,21 @@ func (w *world) request(method, path, body string, header ...string) *http.Respo
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	resp.Body = &hangUp{resp.Body, cancel}
 	w.t.Cleanup(func() { resp.Body.Close() })
 	return resp
+}
+
+// hangUp is the body of a response that ends its connection when it is closed, also
+// while somebody reads: net/http's own would wait for him, to use the connection again.
+type hangUp struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (h *hangUp) Close() error {
+	h.cancel()
+	return h.ReadCloser.Close()
 }
 
 // answered is request for what ends by itself.
