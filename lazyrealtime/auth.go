@@ -31,10 +31,16 @@ func TokenOf(r *http.Request) string {
 	if token := r.Header.Get("X-Jid"); token != "" {
 		return token
 	}
-	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(token)
+	return bearerToken(r)
+}
+
+// bearerToken returns the token of an Authorization header, "" if there is none.
+func bearerToken(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
 	}
-	return ""
+	return strings.TrimSpace(token)
 }
 
 // authenticate says who makes a request, and since when that is known.
@@ -107,6 +113,16 @@ func (h *Hub) checkTopic(topic string) error {
 var errTopic = errors.New("lazyrealtime: a topic")
 
 const maxTopicBytes = 255
+
+// within checks n against a field of Limits, and counts what is beyond it.
+func (h *Hub) within(field string, v, def, n int) error {
+	most := limitOf(v, def)
+	if most < 0 || n <= most {
+		return nil
+	}
+	h.count(CountLimited, 1)
+	return &LimitError{field, most}
+}
 
 // limitOf returns the default for a zero limit; negative is none.
 func limitOf(v, def int) int {

@@ -53,16 +53,14 @@ func (s *session) subscribe(c *cable.Command) {
 	h := s.hub
 	s.mu.Lock()
 	again := s.subs[c.Identifier]
-	most := limitOf(h.config.Limits.Subscriptions, defaultSubscriptions)
-	full := most >= 0 && len(s.subs) >= most
+	there := len(s.subs)
 	s.mu.Unlock()
 	if again != nil {
 		again.confirmAgain()
 		return
 	}
-	if full {
-		h.count(CountLimited, 1)
-		s.reject(c.Identifier, &LimitError{"Subscriptions", most})
+	if err := h.within("Subscriptions", h.config.Limits.Subscriptions, defaultSubscriptions, there+1); err != nil {
+		s.reject(c.Identifier, err)
 		return
 	}
 	sub := &Subscriber{session: s, identifier: c.Identifier}

@@ -57,6 +57,26 @@ func (t *topic) since(ctx context.Context, then time.Time) (at Position, err err
 	}
 }
 
+// begin makes a follower live from where it begins. It returns a *GapError if
+// something is missing there; the follower is not live then.
+func (f *follower) begin(ctx context.Context, b begin, send sender, level func(Position)) error {
+	switch {
+	case b.gap:
+		return &GapError{Topic: f.topic.name, After: b.at}
+	case !b.replay:
+		f.now(level)
+		return nil
+	case !b.since.IsZero():
+		at, err := f.topic.since(ctx, b.since)
+		if err != nil {
+			return err
+		}
+		b.at = at
+	}
+	most := limitOf(f.topic.hub.config.Limits.ReplayMessages, defaultReplayMessages)
+	return f.catchUp(ctx, b.at, most, send, level)
+}
+
 // catchUp sends what is behind a position, calls level, which says that this was
 // the history, and makes the follower live: without a hole between the two, or
 // anything twice. Whatever is published meanwhile is read like the history, until

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -96,9 +95,8 @@ func (h *Hub) intake(r *http.Request, item intakeItem, i int, array bool) (Entry
 
 // bearer compares a request's token with the key, in a time that tells nothing of it.
 func bearer(r *http.Request, key string) bool {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	got, want := sha256.Sum256([]byte(strings.TrimSpace(token))), sha256.Sum256([]byte(key))
-	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1
+	got, want := sha256.Sum256([]byte(bearerToken(r))), sha256.Sum256([]byte(key))
+	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
 // readIntake reads one message, or an array.

@@ -83,22 +83,18 @@ func (h *Hub) retire(t *topic) {
 // and then of any.
 func (h *Hub) relieve() {
 	h.mu.Lock()
-	topics := make([]*topic, 0, len(h.topics))
-	for _, i := range h.idle {
-		topics = append(topics, i.t)
-	}
-	for _, t := range h.topics {
-		topics = append(topics, t)
+	topics := make([]*topic, len(h.idle))
+	for n, i := range h.idle {
+		topics[n] = i.t
 	}
 	h.mu.Unlock()
-	for _, t := range topics {
+	for _, t := range append(topics, h.openTopics()...) {
 		if h.recent.Load() <= defaultRecentTotal*3/4 {
 			return
 		}
 		t.mu.Lock()
 		if !t.ended && t.warm {
-			h.recent.Add(int64(-t.recent.bytes))
-			t.recent.reset(t.last.Offset, t.last.Offset == 0)
+			t.empty(t.last.Offset)
 			t.filled = false
 		}
 		t.mu.Unlock()

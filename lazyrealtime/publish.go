@@ -114,9 +114,8 @@ func (h *Hub) Broadcast(ctx context.Context, topic string, data []byte) error {
 
 // checkData says what is wrong with a message.
 func (h *Hub) checkData(data []byte) error {
-	if most := limitOf(h.config.Limits.MessageBytes, defaultMessageBytes); most >= 0 && len(data) > most {
-		h.count(CountLimited, 1)
-		return &LimitError{"MessageBytes", most}
+	if err := h.within("MessageBytes", h.config.Limits.MessageBytes, defaultMessageBytes, len(data)); err != nil {
+		return err
 	}
 	if err := cable.CheckMessage(data); err != nil {
 		return &DataError{err.Error()}

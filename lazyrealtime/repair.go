@@ -84,9 +84,8 @@ func (t *topic) broken(at Position, gap *GapError) {
 	}
 	t.hub.logger.Warn("messages of a topic are gone before they could be delivered",
 		"topic", t.name, "after", gap.After.Offset, "epoch", gap.After.Epoch)
-	t.hub.recent.Add(int64(-t.recent.bytes))
 	t.last = gap.Tail
-	t.recent.reset(gap.Tail.Offset, gap.Tail.Offset == 0)
+	t.empty(gap.Tail.Offset)
 	t.again = true
 	t.fanoutGap()
 	t.wake() // those who read find out from the engine: they may be further

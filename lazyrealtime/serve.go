@@ -104,16 +104,23 @@ func (h *Hub) refused(conn *lazywebsocket.Conn, e ending, err error) {
 // handler.
 func (h *Hub) begin(conn *lazywebsocket.Conn, id Identity, r *http.Request) {
 	s, err := h.newSession(conn, id, h.pingInterval(r.URL.Query().Get("pi")))
+	if err != nil {
+		return // the client was told
+	}
+	h.drive(conn, r, s, func() { _ = s.run() }) // nobody is left to be told
+}
+
+// drive reads a connection until it ends: in an event loop, or by run.
+func (h *Hub) drive(conn *lazywebsocket.Conn, r *http.Request, handler lazywebsocket.MessageHandler, run func()) {
 	switch {
-	case err != nil: // which was told
 	case h.config.Poller != nil:
-		if err := h.config.Poller.Serve(conn, s); err != nil {
-			s.ServeClosed(conn, err)
+		if err := h.config.Poller.Serve(conn, handler); err != nil {
+			handler.ServeClosed(conn, err)
 		}
 	case r.ProtoMajor == 1:
-		go s.run() //nolint:errcheck // nobody is left to be told
+		go run()
 	default:
-		_ = s.run() // nor here
+		run()
 	}
 }
 

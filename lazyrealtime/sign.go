@@ -162,6 +162,17 @@ func (h *Hub) openPosition(topic, sealed string) (signedPosition, error) {
 	return p, nil
 }
 
+// pageBegins says where a page begins that comes with a signed position: behind it
+// the first time, and with a gap later, or if the position is not good.
+func (h *Hub) pageBegins(ctx context.Context, topic, sealed string) (begin, error) {
+	p, err := h.openPosition(topic, sealed)
+	if err != nil {
+		return begin{gap: true}, nil //nolint:nilerr // the page is old, and told to get a new one
+	}
+	first, err := h.firstUse(ctx, p)
+	return begin{replay: first, gap: !first, at: p.At}, err
+}
+
 // firstUse reports whether a signed position is used for the first time, on any
 // node: later uses come from a page that has seen more since, nobody knows what.
 func (h *Hub) firstUse(ctx context.Context, p signedPosition) (bool, error) {

@@ -125,12 +125,7 @@ func (h *Hub) streamStart(r *http.Request, topic string, replay bool) (begin, er
 	if sealed == "" {
 		return begin{}, nil
 	}
-	p, err := h.openPosition(topic, sealed)
-	if err != nil {
-		return begin{gap: true}, nil //nolint:nilerr // the page is old
-	}
-	first, err := h.firstUse(r.Context(), p)
-	return begin{replay: first, gap: !first, at: p.At}, err
+	return h.pageBegins(r.Context(), topic, sealed)
 }
 
 func eventID(p Position) string { return p.Epoch + ":" + strconv.FormatUint(p.Offset, 10) }
@@ -165,16 +160,7 @@ func (h *Hub) serveText(w http.ResponseWriter, r *http.Request, id Identity, top
 	s.follow(t)
 	s.recheck()
 	h.goes(func() { s.start(from) })
-	switch {
-	case h.config.Poller != nil:
-		if err := h.config.Poller.Serve(conn, s); err != nil {
-			s.ServeClosed(conn, err)
-		}
-	case r.ProtoMajor == 1:
-		go s.run()
-	default:
-		s.run()
-	}
+	h.drive(conn, r, s, s.run)
 }
 
 // textStream is a connection that gets the text of one topic.
@@ -242,16 +228,7 @@ func (s *textStream) ServeClosed(_ *lazywebsocket.Conn, err error) {
 
 // start makes the stream live.
 func (s *textStream) start(from begin) {
-	nothing := func(Position) {}
-	err := error(&GapError{})
-	switch {
-	case from.replay && !from.gap:
-		most := limitOf(s.hub.config.Limits.ReplayMessages, defaultReplayMessages)
-		err = s.follower.catchUp(s.ctx, from.at, most, s.push, nothing)
-	case !from.gap:
-		s.follower.now(nothing)
-		return
-	}
+	err := s.follower.begin(s.ctx, from, s.push, func(Position) {})
 	var gap *GapError
 	switch {
 	case errors.As(err, &gap):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strconv"
 	"sync"
 	"time"
 
@@ -45,9 +46,8 @@ var errEnded = errors.New("the subscription has ended")
 // admit lets a subscription in: nil, or why not.
 func (s *Subscriber) admit() error {
 	h := s.session.hub
-	if most := limitOf(h.config.Limits.IdentifierBytes, defaultIdentifierBytes); most >= 0 && len(s.identifier) > most {
-		h.count(CountLimited, 1)
-		return &LimitError{"IdentifierBytes", most}
+	if err := h.within("IdentifierBytes", h.config.Limits.IdentifierBytes, defaultIdentifierBytes, len(s.identifier)); err != nil {
+		return err
 	}
 	params, err := cable.ParseIdentifier(s.identifier)
 	if err != nil {
@@ -200,12 +200,7 @@ func (s *Subscriber) begins(f *follower, c *cable.Command) (begin, error) {
 		return begin{replay: err == nil, gap: err != nil, at: p.At}, nil
 	}
 	if s.params.Position != "" { // a page, which sends it again when it comes back
-		p, err := h.openPosition(topic, s.params.Position)
-		if err != nil { // an old page, which is told to get a new one
-			return begin{gap: true}, nil //nolint:nilerr // that is the answer to it
-		}
-		first, err := h.firstUse(s.session.ctx, p)
-		return begin{replay: first, gap: !first, at: p.At}, err
+		return h.pageBegins(s.session.ctx, topic, s.params.Position)
 	}
 	if c.History != nil && c.History.Since > 0 && s.session.extended && s.mayReplay(topic) {
 		return begin{replay: true, since: time.Unix(c.History.Since, 0)}, nil
@@ -281,7 +276,7 @@ func (s *Subscriber) replay(ctx context.Context, starts []begin) {
 				_ = s.pushReply(cable.ConfirmHistory, f, at)
 			}
 		}
-		err := s.catchUp(ctx, f, b, level)
+		err := f.begin(ctx, b, s.pushAll, level)
 		var gap *GapError
 		switch {
 		case errors.As(err, &gap):
@@ -292,25 +287,6 @@ func (s *Subscriber) replay(ctx context.Context, starts []begin) {
 			return
 		}
 	}
-}
-
-// catchUp makes one follower live.
-func (s *Subscriber) catchUp(ctx context.Context, f *follower, b begin, level func(Position)) error {
-	most := limitOf(s.session.hub.config.Limits.ReplayMessages, defaultReplayMessages)
-	switch {
-	case b.gap:
-		return &GapError{Topic: f.topic.name, After: b.at}
-	case !b.replay:
-		f.now(level)
-		return nil
-	case !b.since.IsZero():
-		at, err := f.topic.since(ctx, b.since)
-		if err != nil {
-			return err
-		}
-		b.at = at
-	}
-	return f.catchUp(ctx, b.at, most, s.pushAll, level)
 }
 
 // failed ends the connection of a replay that the engine did not answer: the client
@@ -330,8 +306,8 @@ func (s *Subscriber) over() bool {
 	return s.ended
 }
 
-// refresh is what tells a page of Turbo to fetch itself again.
-const refresh = `"<turbo-stream action=\"refresh\"></turbo-stream>"`
+// refresh is refreshHTML as a message.
+var refresh = []byte(strconv.Quote(refreshHTML))
 
 // tellGap tells the client that messages are missing, in the ways that it may
 // understand. It is called with the topic's mu held.
@@ -341,7 +317,7 @@ func (s *Subscriber) tellGap(f *follower, at Position) {
 		_ = s.push(cable.AppendReplyAt(nil, cable.RejectHistory, s.identifier, f.group.form.stream, at.Epoch, at.Offset))
 	}
 	if s.turbo {
-		_ = s.push(cable.AppendMessage(nil, s.identifier, []byte(refresh)))
+		_ = s.push(cable.AppendMessage(nil, s.identifier, refresh))
 	}
 }
 

@@ -60,14 +60,27 @@ func (t *topic) live(m *Message, prev uint64) {
 	case t.ended:
 	case !t.warm:
 		t.keepEarly(m, prev)
-	case m.Position.Epoch == t.last.Epoch && m.Position.Offset <= t.last.Offset:
-	case m.Position.Epoch == t.last.Epoch && prev <= t.last.Offset:
-		t.deliver(m)
+	case t.take(m, prev):
 	case t.repairs:
 		t.keepEarly(m, prev)
 	default:
 		t.startRepair()
 	}
+}
+
+// take delivers a message if it is the next one. It returns false if something is
+// missing before it; what was delivered before is nothing to do. mu is held.
+func (t *topic) take(m *Message, prev uint64) bool {
+	switch {
+	case m.Position.Epoch != t.last.Epoch:
+		return false
+	case m.Position.Offset <= t.last.Offset:
+		return true
+	case prev > t.last.Offset:
+		return false
+	}
+	t.deliver(m)
+	return true
 }
 
 // keepEarly keeps a message until what is before it has been read: without that, a
@@ -85,11 +98,7 @@ func (t *topic) deliverEarly() {
 	early := t.early
 	t.early = nil
 	for _, l := range early {
-		switch {
-		case l.m.Position.Epoch == t.last.Epoch && l.m.Position.Offset <= t.last.Offset:
-		case l.m.Position.Epoch == t.last.Epoch && l.prev <= t.last.Offset:
-			t.deliver(l.m)
-		default:
+		if !t.take(l.m, l.prev) {
 			t.again = true
 		}
 	}
@@ -103,6 +112,12 @@ func (t *topic) deliver(m *Message) {
 	t.trim(time.Now())
 	t.fanout(m)
 	t.wake()
+}
+
+// empty empties the ring; it begins again behind base. mu is held.
+func (t *topic) empty(base uint64) {
+	t.hub.recent.Add(int64(-t.recent.bytes))
+	t.recent.reset(base, base == 0)
 }
 
 // trim bounds the ring. mu is held.
