@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"golazy.dev/bench/maths"
 	"golazy.dev/bench/realtime/load"
 )
 
@@ -166,13 +167,8 @@ func tables(values map[string][]float64) string {
 	b.WriteString("The handler reads and writes in its own goroutine in both; over HTTP/2, 50 sockets (echo)\n")
 	b.WriteString("and 100 (idle) share a TCP connection.\n\n| | HTTP/1.1 | HTTP/2 | ratio |\n|---|--:|--:|--:|\n")
 	for _, s := range scenarios {
-		one, two := median(values[s.name+"/protocol=http1"]), median(values[s.name+"/protocol=http2"])
+		one, two := maths.Median(values[s.name+"/protocol=http1"]), maths.Median(values[s.name+"/protocol=http2"])
 		fmt.Fprintf(&b, "| %s, %s | %.0f | %.0f | %.2f |\n", s.name, s.unit(), one, two, two/one)
 	}
 	return b.String()
-}
-
-func median(v []float64) float64 {
-	v = slices.Sorted(slices.Values(v))
-	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }

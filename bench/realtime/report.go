@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golazy.dev/bench/maths"
 )
 
 // report draws tables of medians, and ratios to centrifuge.
@@ -42,7 +44,7 @@ func report(raw string) (string, error) {
 		for _, server := range slices.Sorted(maps.Keys(values[name][units[0]])) {
 			b.WriteString("| " + server + " |")
 			for _, unit := range units {
-				v, first := median(values[name][unit][server]), median(values[name][unit]["centrifuge"])
+				v, first := maths.Median(values[name][unit][server]), maths.Median(values[name][unit]["centrifuge"])
 				fmt.Fprintf(&b, " %.0f", v)
 				if first > 0 && server != "centrifuge" {
 					fmt.Fprintf(&b, " (%.2f)", v/first)
@@ -53,12 +55,4 @@ func report(raw string) (string, error) {
 		}
 	}
 	return b.String(), nil
-}
-
-func median(v []float64) float64 {
-	if len(v) == 0 {
-		return 0
-	}
-	v = slices.Sorted(slices.Values(v))
-	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }

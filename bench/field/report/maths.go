@@ -3,16 +3,9 @@ package report
 import (
 	"math"
 	"slices"
-)
 
-// median is that of an even number too; NaN of none.
-func median(v []float64) float64 {
-	if len(v) == 0 {
-		return math.NaN()
-	}
-	v = slices.Sorted(slices.Values(v))
-	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
-}
+	"golazy.dev/bench/maths"
+)
 
 // Median is the median of a server's runs in a unit, NaN if there are none.
 func (d Data) Median(scenario, server, unit string) float64 {
@@ -22,7 +15,7 @@ func (d Data) Median(scenario, server, unit string) float64 {
 			all = append(all, v)
 		}
 	}
-	return median(all)
+	return maths.Median(all)
 }
 
 // Split divides the CPU time per message into that of the program and that of
@@ -50,7 +43,7 @@ func (d Data) Ratio(scenario, server, base, unit string) (mid, least, most float
 	if len(all) == 0 {
 		return math.NaN(), math.NaN(), math.NaN()
 	}
-	return median(all), slices.Min(all), slices.Max(all)
+	return maths.Median(all), slices.Min(all), slices.Max(all)
 }
 
 // unit is what a scenario is compared by.

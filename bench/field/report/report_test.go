@@ -12,20 +12,6 @@ import (
 	"golazy.dev/bench/field/load"
 )
 
-func TestMedian(t *testing.T) {
-	for _, c := range []struct {
-		of   []float64
-		want float64
-	}{{[]float64{3, 1, 2}, 2}, {[]float64{4, 1, 2, 3}, 2.5}, {[]float64{7}, 7}} {
-		if got := median(c.of); got != c.want {
-			t.Errorf("the median of %v is %v", c.of, got)
-		}
-	}
-	if !math.IsNaN(median(nil)) {
-		t.Error("nothing has a median")
-	}
-}
-
 // runs are three rounds of an echo by a and b, whose ratios are 0.5, 0.25 and
 // 0.4, and one of memory.
 func runs() string {
