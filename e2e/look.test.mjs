@@ -132,7 +132,7 @@ test("who is here opens on a phone, and closes", async () => {
   const people = ada.page.getByRole("complementary", { name: "Who is here" })
   assert.ok(await people.isHidden())
   await ada.page.getByRole("button", { name: "show who" }).click()
-  await people.getByText("Ada").waitFor()
+  await people.locator(".self").getByText("Ada").waitFor()
   await shoot(ada.page, { path: `${artifacts}phone-people.png` })
   await ada.page.keyboard.press("Escape")
   await people.waitFor({ state: "hidden" })
@@ -161,6 +161,28 @@ test("a conversation longer than the page follows its end", async () => {
   assert.ok(await ada.page.getByRole("button", { name: "New messages" }).isHidden())
   await bo.leave()
   await ada.leave()
+})
+
+// A browser tells of a scroll in the frame after it: by then there may be more to read, and nobody has scrolled up.
+test("a conversation faster than the browser's frames follows its end", async () => {
+  const ada = await Person.enter(browser, chat.url, "Ada", phone)
+  const bo = await Person.enter(browser, chat.url, "Bo")
+  await ada.page.evaluate(() => {
+    const log = document.getElementById("log")
+    const tall = (node) => node.classList?.contains("message") && (node.style.minHeight = "200px")
+    window.late = 0
+    new MutationObserver((records) => records.forEach((r) => r.addedNodes.forEach(tall))).observe(log, { childList: true })
+    // Each frame's scroll is told of behind the frame's new messages: here, by telling it again.
+    new MutationObserver(() => (log.dispatchEvent(new Event("scroll")), window.late++)).observe(log, { childList: true })
+  })
+  for (let i = 1; i <= 5; i++) {
+    await bo.say(`quick ${i}`)
+    await ada.sees(`quick ${i}`)
+    await lastSeen(ada.page)
+  }
+  assert.ok((await ada.page.evaluate(() => window.late)) >= 5)
+  await ada.leave()
+  await bo.leave()
 })
 
 test("two windows in one picture", async () => {

@@ -14,6 +14,7 @@ export class Log {
   #latest = document.getElementById("latest")
   #byID = new Map()
   #follow = true
+  #at = 0 // how far down the log was scrolled when somebody last looked
   #frame = 0 // the animation frame that will scroll, if one is on its way
   #unseen = 0
   #title = document.title
@@ -102,18 +103,25 @@ export class Log {
     }
   }
 
+  // trim takes some at a time: in between, the place where the log stands tells who scrolls.
   #trim() {
-    while (this.#follow && this.#list.childElementCount > LINES) {
+    if (!this.#follow || this.#list.childElementCount <= LINES + 50) return
+    while (this.#list.childElementCount > LINES) {
       this.#byID.delete(this.#list.firstElementChild.dataset.id)
       this.#list.firstElementChild.remove()
     }
+    this.#at = 0 // what is left moves up, and nobody has scrolled
   }
 
   // ---- scrolling: the log follows its end, until somebody scrolls up to read ----
 
+  // scrolled hears of it a frame late. If the end has moved away since, that is not
+  // somebody who reads further up: only going up ends the following.
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#list
-    this.#follow = scrollHeight - scrollTop - clientHeight < 60
+    if (scrollHeight - scrollTop - clientHeight < 60) this.#follow = true
+    else if (scrollTop < this.#at) this.#follow = false
+    this.#at = scrollTop
     if (this.#follow) this.#latest.hidden = true
   }
 
@@ -126,6 +134,7 @@ export class Log {
 
   #toEnd() {
     this.#list.scrollTop = this.#list.scrollHeight
+    this.#at = this.#list.scrollTop
     this.#latest.hidden = true
   }
 
