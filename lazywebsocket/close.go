@@ -275,7 +275,11 @@ func (c *Conn) linger() {
 	// is left unread then. Where the stream has no end to show, the peer's Close
 	// frame is all that a server waits for; a client waits for the server, which
 	// goes first (RFC 6455, 7.1.1).
-	if c.awaitClose(src, intact) && !ok && c.r.dec.Role == wsproto.Server {
+	heard := c.awaitClose(src, intact)
+	if !intact && c.overStream() {
+		heard = c.seekClose(src)
+	}
+	if heard && !ok && c.r.dec.Role == wsproto.Server {
 		return
 	}
 	_, _ = io.Copy(io.Discard, src)
@@ -320,6 +324,36 @@ func (c *Conn) awaitClose(src io.Reader, intact bool) bool {
 		}
 	}
 	return intact
+}
+
+// seekClose is awaitClose where the peer has broken the protocol: nothing but the
+// lengths of its frames is looked at. Without it a handler over HTTP/2, and the client
+// behind it, would wait for all of streamLinger.
+func (c *Conn) seekClose(src io.Reader) bool {
+	r := &c.r
+	rest, found := r.dec.Remaining(), false
+	for rest > 0 || !found {
+		p := r.buf.unread()
+		n := int(min(rest, int64(len(p))))
+		rest -= int64(n)
+		if rest == 0 && n == 0 {
+			h, size, err := wsproto.ParseHeader(p)
+			if err != nil {
+				return false
+			}
+			if size > 0 {
+				n, rest, found = size, h.Length, h.Opcode == wsproto.Close
+			}
+		}
+		r.buf.skip(n)
+		if n == 0 {
+			if n, _ = src.Read(r.buf.space()); n == 0 {
+				return false
+			}
+			r.buf.filled(n)
+		}
+	}
+	return true
 }
 
 // closeNow closes the connection beneath without waiting: TLS would try to say a

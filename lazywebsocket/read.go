@@ -394,6 +394,8 @@ func (c *Conn) readFailed(err error) error {
 		return r.err // linger goes on from where the buffer stands
 	}
 	r.lost = true
-	r.buf.drop()
+	if !c.overStream() { // there who lingers reads on, see seekClose
+		r.buf.drop()
+	}
 	return r.err
 }
