@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golazy.dev/lazywebsocket"
+	"golazy.dev/lazywebsocket/http2"
 )
 
 const (
@@ -65,9 +67,10 @@ func echoBlocking(conn *lazywebsocket.Conn) {
 
 // An echoServer is the library in the role of the server, on a loopback port.
 type echoServer struct {
-	url    string
-	server *http.Server
-	served chan struct{} // Closed when it accepts no more.
+	address string
+	server  *http.Server
+	served  chan struct{}   // Closed when it accepts no more.
+	spoken  [3]atomic.Int32 // Requests, by the major version of HTTP.
 }
 
 func startEchoServer(errorLog io.Writer) (*echoServer, error) {
@@ -75,15 +78,16 @@ func startEchoServer(errorLog io.Writer) (*echoServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &echoServer{
-		url:    "ws://" + listener.Addr().String(),
-		served: make(chan struct{}),
-		server: &http.Server{
-			Handler:           http.HandlerFunc(serveEcho),
-			ReadHeaderTimeout: 10 * time.Second,
-			ErrorLog:          log.New(errorLog, "server: ", log.LstdFlags),
-		},
+	s := &echoServer{address: listener.Addr().String(), served: make(chan struct{})}
+	s.server = &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          log.New(errorLog, "server: ", log.LstdFlags),
+		HTTP2:             http2.Config(),
+		Protocols:         new(http.Protocols),
 	}
+	s.server.Protocols.SetHTTP1(true)
+	s.server.Protocols.SetUnencryptedHTTP2(true)
 	go func() {
 		defer close(s.served)
 		_ = s.server.Serve(listener) // Always an error: http.ErrServerClosed.
@@ -91,7 +95,9 @@ func startEchoServer(errorLog io.Writer) (*echoServer, error) {
 	return s, nil
 }
 
-func serveEcho(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP accepts a connection and sends its messages back.
+func (s *echoServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.spoken[r.ProtoMajor].Add(1)
 	upgrader := lazywebsocket.Upgrader{ReadLimit: readLimit, EnableCompression: true}
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
@@ -99,6 +105,15 @@ func serveEcho(w http.ResponseWriter, r *http.Request) {
 	}
 	defer func() { _ = conn.Close() }()
 	echo(conn)
+}
+
+// spoke checks that every request came over the version of HTTP that it should.
+func (s *echoServer) spoke(http2 bool) error {
+	one, two := s.spoken[1].Load(), s.spoken[2].Load()
+	if http2 && one == 0 && two > 0 || !http2 && two == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d requests came over HTTP/1.1, and %d over HTTP/2", one, two)
 }
 
 // stop ends the server. Connections have ended with the suite's process.

@@ -47,6 +47,7 @@ type config struct {
 	update   bool
 	timeout  time.Duration
 	echo     func(*lazywebsocket.Conn)
+	http2    bool // The server is reached over HTTP/2.
 }
 
 func parseFlags(args []string, stderr io.Writer) (config, error) {
@@ -58,6 +59,7 @@ func parseFlags(args []string, stderr io.Writer) (config, error) {
 	quick := flags.Bool("quick", false, "leave out the slow cases of groups 9, 12 and 13, which move megabytes")
 	roleFlag := flags.String("role", "both", "the library's `role`: server, client or both")
 	mode := flags.String("mode", "blocking", "read in this `way`: blocking, or by the event loops of a Poller, loop or inline")
+	flags.BoolVar(&cfg.http2, "http2", false, "reach the library's server over HTTP/2, through haproxy; with -role server")
 	flags.StringVar(&cfg.out, "out", "", "write the suite's reports to this `directory` (default conformance/autobahn/reports)")
 	flags.StringVar(&cfg.expect, "expect", "", "the `file` of expectations (default conformance/autobahn/expect.txt)")
 	flags.BoolVar(&cfg.update, "update", false, "rewrite the expectations; refused for anything but OK and INFORMATIONAL")
@@ -81,6 +83,9 @@ func parseFlags(args []string, stderr io.Writer) (config, error) {
 	}
 	if cfg.roles, err = chooseRoles(*roleFlag); err != nil {
 		return config{}, err
+	}
+	if cfg.http2 && !slices.Equal(cfg.roles, []role{roleServer}) {
+		return config{}, errors.New("-http2 wants -role server: the suite's server speaks HTTP/1.1")
 	}
 	return cfg, nil
 }

@@ -22,11 +22,11 @@ func (cfg config) run(ctx context.Context, python []string, r role, stdout io.Wr
 		return nil, err
 	}
 	start := time.Now()
-	runRole := runServerRole
+	runRole := cfg.runServerRole
 	if r == roleClient {
-		runRole = runClientRole
+		runRole = cfg.runClientRole
 	}
-	planned, err := runRole(ctx, python, dir, cfg.patterns, stdout)
+	planned, err := runRole(ctx, python, dir, stdout)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = fmt.Errorf("%w (%w)", cause, err) // It has led to the other.
@@ -87,29 +87,38 @@ func newSpec(dir string, patterns []pattern) map[string]any {
 }
 
 // runServerRole lets the suite's fuzzing client loose on our echo server.
-func runServerRole(ctx context.Context, python []string, dir string, patterns []pattern, stdout io.Writer) ([]string, error) {
+func (cfg config) runServerRole(ctx context.Context, python []string, dir string, stdout io.Writer) ([]string, error) {
 	server, err := startEchoServer(stdout)
 	if err != nil {
 		return nil, err
 	}
 	defer server.stop()
-	spec := newSpec(dir, patterns)
-	spec["servers"] = []any{map[string]any{"agent": agent, "url": server.url}}
+	address := server.address
+	if cfg.http2 {
+		proxy, err := startHaproxy(ctx, dir, address)
+		if err != nil {
+			return nil, err
+		}
+		defer proxy.stop()
+		address = proxy.address
+	}
+	spec := newSpec(dir, cfg.patterns)
+	spec["servers"] = []any{map[string]any{"agent": agent, "url": "ws://" + address}}
 	fuzzer, err := startSuite(ctx, python, "fuzzingclient", dir, spec)
 	if err != nil {
 		return nil, err
 	}
 	defer fuzzer.stop()
-	say(stdout, "server: %d cases against %s\n", len(fuzzer.cases), server.url)
+	say(stdout, "server: %d cases against ws://%s\n", len(fuzzer.cases), address)
 	if err := fuzzer.wait(); err != nil {
 		return nil, fmt.Errorf("the suite: %w", withLog(ctx, err, dir))
 	}
-	return fuzzer.cases, nil
+	return fuzzer.cases, server.spoke(cfg.http2)
 }
 
 // runClientRole takes our client through the cases of the suite's server.
-func runClientRole(ctx context.Context, python []string, dir string, patterns []pattern, stdout io.Writer) ([]string, error) {
-	fuzzer, err := startSuite(ctx, python, "fuzzingserver", dir, newSpec(dir, patterns))
+func (cfg config) runClientRole(ctx context.Context, python []string, dir string, stdout io.Writer) ([]string, error) {
+	fuzzer, err := startSuite(ctx, python, "fuzzingserver", dir, newSpec(dir, cfg.patterns))
 	if err != nil {
 		return nil, err
 	}

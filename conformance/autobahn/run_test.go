@@ -88,6 +88,7 @@ func TestCheckCannotRun(t *testing.T) {
 		"no file":          {fakeGood, "", "no such file", nil},
 		"bad file":         {fakeGood, "1.1.1|NON-STRICT|OK|OK|OK", "NON-STRICT", nil},
 		"bad role":         {fakeGood, fakeExpectations, `role "peer"`, []string{"-role", "peer"}},
+		"HTTP/2 client":    {fakeGood, fakeExpectations, "-http2 wants -role server", []string{"-http2"}},
 		"bad flag":         {fakeGood, fakeExpectations, "-strict", []string{"-strict"}},
 		"an argument":      {fakeGood, fakeExpectations, `argument "7"`, []string{"7"}},
 	} {
