@@ -365,11 +365,21 @@ func (c *Conn) closeNow() error {
 }
 
 // finalDeadlines reports whether the connection beneath cannot be written to after a
-// write that ran out of time, even if nothing has left: TLS, and a stream of HTTP/2.
+// write that was stopped by its deadline, even if nothing has left: TLS, and a stream
+// of HTTP/2.
 func (c *Conn) finalDeadlines() bool {
-	switch c.deadlines.conn().(type) {
-	case *tls.Conn, *streamConn:
+	_, secret := c.deadlines.conn().(*tls.Conn)
+	return secret || c.overStream()
+}
+
+// lateForGood reports whether that has come true: a write on a stream of HTTP/2 that
+// was too late to begin has harmed nothing.
+func (c *Conn) lateForGood() bool {
+	switch nc := c.deadlines.conn().(type) {
+	case *tls.Conn:
 		return true
+	case *streamConn:
+		return nc.wasReset()
 	}
 	return false
 }

@@ -106,7 +106,7 @@ func (c *Conn) writeFrameUntil(ctx context.Context, f *frame) error {
 		return err
 	case !cancelled:
 		return c.writeFailed(err)
-	case n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !c.finalDeadlines() && c.w.failure.Load() == nil:
+	case n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !c.lateForGood() && c.w.failure.Load() == nil:
 		return writeError(ctx.Err()) // nothing has left
 	}
 	err = c.writeFailed(ctx.Err())

@@ -160,7 +160,7 @@ func (c *Conn) sendHeld(deadline time.Time) error {
 	by := earliest(k.deadline, deadline)
 	c.deadlines.armWrite(by)
 	err := c.writeKept(k)
-	if errors.Is(err, os.ErrDeadlineExceeded) && !c.finalDeadlines() && (by != k.deadline || c.deadlines.interrupted()) {
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.lateForGood() && (by != k.deadline || c.deadlines.interrupted()) {
 		return writeError(err)
 	}
 	c.w.hold.drop()

@@ -206,20 +206,28 @@ func (s *streamConn) late() bool {
 	return !s.writeBy.IsZero() && !time.Now().Before(s.writeBy)
 }
 
+// wasReset reports whether a write has run out of its time.
+func (s *streamConn) wasReset() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.expired
+}
+
 // arm sees to it that the write that is inside ends in time. mu is held.
 func (s *streamConn) arm() {
-	switch {
-	case s.writeBy.IsZero():
-	default:
-		s.timer = time.AfterFunc(max(time.Until(s.writeBy), streamGrace), func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			if s.inside && !s.closed && s.late() {
-				s.expired = true
-				s.reset()
-			}
-		})
+	if s.writeBy.IsZero() {
+		return
 	}
+	var timer *time.Timer
+	timer = time.AfterFunc(max(time.Until(s.writeBy), streamGrace), func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.timer == timer && !s.closed { // else it is a later write's turn
+			s.expired = true
+			s.reset()
+		}
+	})
+	s.timer = timer
 }
 
 // disarm ends arm. mu is held.
