@@ -1,5 +1,5 @@
-// Package otel measures what the connections of golazy.dev/lazywebsocket do with
-// OpenTelemetry.
+// Package otel measures and traces what the connections of golazy.dev/lazywebsocket do
+// with OpenTelemetry.
 //
 //	meter := provider.Meter("golazy.dev/lazywebsocket")
 //	observer, _, err := otel.Server(meter)
@@ -29,6 +29,8 @@
 // error.type. Close codes without a registered meaning are "3xxx", "4xxx" or "other",
 // and "none" is a connection without a Close frame in that direction.
 //
+// With the option WithTracing handshakes and connections have spans, too.
+//
 // A program with routes that are to be told apart makes a meter and an Observer for
 // each.
 package otel
@@ -40,6 +42,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"golazy.dev/lazywebsocket"
 )
@@ -57,17 +60,19 @@ func WithMessageSizes() Option { return func(s *side) { s.sizes = true } }
 // usable, without the instruments that could not be made, and the Registration is nil
 // then.
 func Server(meter metric.Meter, options ...Option) (*lazywebsocket.Observer, metric.Registration, error) {
-	return newSide(meter, "websocket.server.", options)
+	return newSide(meter, "websocket.server.", trace.SpanKindServer, options)
 }
 
 // Client is Server for a Dialer.
 func Client(meter metric.Meter, options ...Option) (*lazywebsocket.Observer, metric.Registration, error) {
-	return newSide(meter, "websocket.client.", options)
+	return newSide(meter, "websocket.client.", trace.SpanKindClient, options)
 }
 
 // side are the instruments of servers or clients.
 type side struct {
 	sizes   bool
+	spans   *spans         // nil: none
+	kind    trace.SpanKind // theirs
 	traffic lazywebsocket.Traffic
 
 	active     metric.Int64UpDownCounter
@@ -78,8 +83,8 @@ type side struct {
 	size       metric.Int64Histogram
 }
 
-func newSide(meter metric.Meter, prefix string, options []Option) (*lazywebsocket.Observer, metric.Registration, error) {
-	s := new(side)
+func newSide(meter metric.Meter, prefix string, kind trace.SpanKind, options []Option) (*lazywebsocket.Observer, metric.Registration, error) {
+	s := &side{kind: kind}
 	for _, option := range options {
 		option(s)
 	}
@@ -153,6 +158,9 @@ func (s *side) onHandshake(e lazywebsocket.HandshakeEvent) {
 		attributes = append(attributes, errorKey.String(e.Refusal.String()))
 	}
 	s.handshake.Record(e.Context, e.Duration.Seconds(), with(attributes...))
+	if s.spans != nil {
+		s.spans.handshake(e, s.kind, attributes)
+	}
 }
 
 // onClosed is Observer.Closed.
@@ -162,6 +170,9 @@ func (s *side) onClosed(e lazywebsocket.ClosedEvent) {
 	s.connection.Record(ctx, e.Duration.Seconds(), with(version(e.ProtoMajor), endKey.String(e.Cause.String())))
 	s.closes.Add(ctx, 1, with(received, codeKey.String(closeCode(e.Received))))
 	s.closes.Add(ctx, 1, with(sent, codeKey.String(closeCode(e.Sent))))
+	if s.spans != nil {
+		s.spans.closed(e)
+	}
 }
 
 // closeCode is a code as an attribute, with few values.
