@@ -278,6 +278,7 @@ func (c *Conn) linger() {
 	heard := c.awaitClose(src, intact)
 	if !intact && c.overStream() {
 		heard = c.seekClose(src)
+		c.r.buf.drop()
 	}
 	if heard && !ok && c.r.dec.Role == wsproto.Server {
 		return

@@ -3,6 +3,8 @@ package lazywebsocket_test
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golazy.dev/lazywebsocket"
 	"golazy.dev/lazywebsocket/wstest"
@@ -48,6 +50,10 @@ func TestNoBufferBeforeTheFirstRead(t *testing.T) {
 		p.Frame(0x83, nil)
 		_, _, err := conn.ReadMessage()
 		wantSummary(t, err, "protocol 1002")
+		if conn.OverStream() { // where who lingers looks for the peer's Close frame in it
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+		}
 		if n := conn.ReadBuffered(); n != 0 {
 			t.Errorf("a failed connection holds %d bytes", n)
 		}

@@ -387,6 +387,10 @@ func (c *Conn) readFailed(err error) error {
 	case handlers, r.peerClosed:
 	case errors.As(r.err, &broken):
 		_ = c.end(broken.Code, broken.Reason)
+		if c.overStream() {
+			r.lost = true
+			return r.err // seekClose goes on from there, and drops the buffer
+		}
 	case errors.As(r.err, new(*BudgetError)):
 		_ = c.end(CloseTryAgainLater, "server is short of memory")
 	case c.deadlines.ended():
@@ -394,8 +398,6 @@ func (c *Conn) readFailed(err error) error {
 		return r.err // linger goes on from where the buffer stands
 	}
 	r.lost = true
-	if !c.overStream() { // there who lingers reads on, see seekClose
-		r.buf.drop()
-	}
+	r.buf.drop()
 	return r.err
 }

@@ -314,8 +314,8 @@ func TestHandOverByAnother(t *testing.T) {
 	var one [1]byte
 	_, err := io.ReadFull(peer, one[:])
 	must(t, err)
-	if n := runners(); n != 3 {
-		t.Error(n, "runners")
+	for runners() != 3 { // one of another test may be at its very end
+		runtime.Gosched()
 	}
 	close(leave)
 	for runners() != 2 {
