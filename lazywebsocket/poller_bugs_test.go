@@ -525,7 +525,7 @@ func TestPollerServeClosedExits(t *testing.T) {
 // stop the others.
 func TestPollerInlineShutdownTwice(t *testing.T) {
 	p := &lazywebsocket.Poller{Loops: 1, Inline: true}
-	conns, shutting := make(chan *lazywebsocket.Conn, 1), make(chan bool, 1)
+	conns, shutting, heard := make(chan *lazywebsocket.Conn, 1), make(chan bool), make(chan bool)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	url := pollingServer(t, p, nil, handlerFuncs{message: func(c *lazywebsocket.Conn, messageType int, data []byte) error {
@@ -533,7 +533,7 @@ func TestPollerInlineShutdownTwice(t *testing.T) {
 		case "hello":
 			conns <- c
 			<-shutting
-			shutting <- true
+			close(heard)
 			_ = c.Shutdown(ctx, 1000, "")
 			return nil
 		default:
@@ -550,7 +550,7 @@ func TestPollerInlineShutdownTwice(t *testing.T) {
 		t.Errorf("the peer read %v", err)
 	}
 	shutting <- true
-	<-shutting
+	<-heard
 	wantEcho(t, other, "second")
 }
 
