@@ -42,7 +42,10 @@ const (
 //
 // Over HTTP/2 the stream ends when the handler of its request returns, and the peer
 // must have answered by then, or it sees no goodbye (1006): there Close waits for that,
-// a second at most, and so do the later calls.
+// a second at most, and so do the later calls. Where a write is stuck in net/http,
+// because the peer takes nothing of its whole HTTP/2 connection, a handler cannot return
+// before the write does: see http2.Config, and unless something else makes the request
+// wait (see Upgrader.Upgrade), Close waits for that.
 //
 // Called by a deferred function while a panic is on its way, as by
 //
@@ -51,6 +54,11 @@ const (
 // it says CloseInternalServerErr instead.
 func (c *Conn) Close() error {
 	defer c.awaitStream()
+	return c.closeBehind()
+}
+
+// closeBehind is Close that leaves a stream of HTTP/2 to the background, too.
+func (c *Conn) closeBehind() error {
 	if c.deadlines.ended() {
 		return nil // and the walk up the stack is saved
 	}
@@ -74,13 +82,21 @@ func (c *Conn) awaitStream() {
 	if !ok {
 		return
 	}
-	if !c.r.handling.Load() {
-		<-s.done // after goodbyeWait and streamLinger at the latest
+	var patience time.Duration
+	switch {
+	case c.r.handling.Load():
+		// A handler of a control message may be our caller, within a read, which who
+		// lingers waits for.
+		patience = goodbyeWait
+	case s.isKept():
+		patience = goodbyeWait + streamLinger // the request waits for more than that
+	default:
+		// After that time, unless net/http has a write that cannot end: our caller may be
+		// the handler, and what that write uses is the next request's when it returns.
+		<-s.done
 		return
 	}
-	// A handler of a control message may be our caller, within a read, which who
-	// lingers waits for.
-	timer := time.NewTimer(goodbyeWait)
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-s.done:
@@ -121,6 +137,12 @@ func (c *Conn) Shutdown(ctx context.Context, code int, reason string) error {
 		return &OpError{Op: "shutdown", Err: errBadClose}
 	}
 	defer c.awaitStream()
+	return c.shutdownBehind(ctx, code, reason, payload)
+}
+
+// shutdownBehind is Shutdown with the payload of the Close frame, which has been
+// checked, that leaves the end of a stream of HTTP/2 to the background: ctx bounds it.
+func (c *Conn) shutdownBehind(ctx context.Context, code int, reason string, payload []byte) error {
 	if c.deadlines.ended() {
 		return nil
 	}

@@ -75,10 +75,7 @@ func (p *Poller) ServeBehind(c *Conn, h MessageHandler) error {
 
 // CloseBehind is Close that never waits for the end of a stream of HTTP/2.
 func (c *Conn) CloseBehind() error {
-	if c.deadlines.ended() {
-		return nil
-	}
-	return c.end(CloseNormalClosure, "")
+	return c.closeBehind()
 }
 
 // OverStream reports whether the connection is a stream of HTTP/2.

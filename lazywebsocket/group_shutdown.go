@@ -198,7 +198,8 @@ func (g *Group) sendOneAway(l *leaving, c *Conn) {
 	ctx, cancel := context.WithTimeout(l.ctx, patience)
 	defer cancel()
 	begun := time.Now()
-	err := c.Shutdown(ctx, g.Closing.code(), g.Closing.Reason) // closed in any case
+	code, reason := g.Closing.code(), g.Closing.Reason
+	err := c.shutdownBehind(ctx, code, reason, FormatCloseMessage(code, reason)) // closed in any case
 	if o := g.Observer; o != nil && o.SentAway != nil {
 		o.SentAway(SentAwayEvent{Conn: c, Err: err, Duration: time.Since(begun)})
 	}

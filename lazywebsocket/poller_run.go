@@ -214,7 +214,7 @@ func (s *served) finish(err error) {
 		if s.c.r.farewell.what&farewellLeaves != 0 {
 			s.c.abort()
 		} else {
-			_ = s.c.Close()
+			_ = s.c.closeBehind() // Serve waits for a stream
 		}
 	}()
 	returned := false

@@ -60,8 +60,8 @@ func (p *Poller) Serve(c *Conn, h MessageHandler) error {
 		return err
 	case s.polled:
 	case c.overStream():
+		defer c.awaitStream() // also where a handler ends its goroutine, which is ours
 		s.block()
-		c.awaitStream()
 	default:
 		go s.block()
 	}

@@ -39,6 +39,7 @@ type streamConn struct {
 	writing sync.Mutex // held by a write: they do not mix
 	mu      sync.Mutex // guards what follows
 	closed  bool
+	kept    bool        // the request waits for done when its handler returns
 	inside  bool        // a write uses the response writer
 	expired bool        // a write has run out of its time, and the stream is reset
 	writeBy time.Time   // the write deadline; zero: none
@@ -133,6 +134,9 @@ func (s *streamConn) leave(err error) error {
 	defer s.mu.Unlock()
 	s.inside = false
 	s.disarm()
+	if s.closed {
+		close(s.done) // Close has left that to the last write
+	}
 	switch {
 	case s.expired: // although all may have left
 		return os.ErrDeadlineExceeded
@@ -246,27 +250,47 @@ func (s *streamConn) reset() {
 
 // Close ends reads and writes, and returns when nothing uses the stream any more.
 // The stream itself ends with the handler.
+//
+// A write that is inside returns when net/http has sent the reset, which it cannot to a
+// peer that takes nothing of the whole connection: that may take until
+// HTTP2Config.WriteByteTimeout, or for ever.
 func (s *streamConn) Close() error {
-	s.mu.Lock()
-	first := !s.closed
-	if first {
-		s.closed = true
-		close(s.gone)
-		if s.inside {
-			s.reset()
-		}
+	if s.beginClose() {
+		_ = s.in.body.Close() // and the pump ends
+		s.in.limit.set(time.Time{})
 	}
-	s.mu.Unlock()
-	if !first {
-		<-s.done
-		return nil
-	}
-	_ = s.in.body.Close() // and the pump ends
-	s.in.limit.set(time.Time{})
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	close(s.done)
+	<-s.done
 	return nil
+}
+
+// beginClose returns false if Close has begun before.
+func (s *streamConn) beginClose() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.closed = true
+	close(s.gone)
+	if s.inside {
+		s.reset()
+	} else {
+		close(s.done)
+	}
+	return true
+}
+
+// keep notes that the request waits for done when its handler returns.
+func (s *streamConn) keep() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = true
+}
+
+func (s *streamConn) isKept() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kept
 }
 
 // streamError has the fields of net/http's error of a stream that was reset, which

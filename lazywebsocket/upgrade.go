@@ -214,6 +214,7 @@ func (c *Conn) bind(w http.ResponseWriter) {
 	}
 	if s, ok := c.deadlines.nc.(*streamConn); ok {
 		if p := find[interface{ OnReturn(f func()) }](w); p != nil {
+			s.keep()
 			p.OnReturn(s.outlive)
 		}
 	}

@@ -28,6 +28,7 @@ package http2
 import (
 	"net/http"
 	"os"
+	"time"
 
 	"golazy.dev/lazywebsocket/http2/internal/switchon"
 )
@@ -51,6 +52,10 @@ func init() {
 //     handler that does not read leaves so much unread, and what is unread counts
 //     against all streams of its connection. net/http's default is 1 MiB for both: one
 //     such handler stops the others. With these it takes sixteen.
+//   - WriteByteTimeout 30 s: twice that at most. A client that reads nothing from the network blocks all
+//     writes to its connection, and a handler that is in one, or waits for it in
+//     Conn.Close, cannot return before the connection ends. By default net/http lets
+//     it be for ever.
 //
 // An upload gets no more than MaxReceiveBufferPerStream through in a round trip. The
 // result is the caller's.
@@ -59,5 +64,6 @@ func Config() *http.HTTP2Config {
 		MaxConcurrentStreams:          1000,
 		MaxReceiveBufferPerStream:     256 << 10,
 		MaxReceiveBufferPerConnection: 4<<20 - 1, // the most that net/http's documentation allows
+		WriteByteTimeout:              30 * time.Second,
 	}
 }

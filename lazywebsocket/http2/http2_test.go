@@ -116,7 +116,8 @@ func TestOrder(t *testing.T) {
 func TestConfig(t *testing.T) {
 	c := http2.Config()
 	if c.MaxConcurrentStreams <= 250 || c.MaxReceiveBufferPerStream >= c.MaxReceiveBufferPerConnection/15 ||
-		c.MaxReceiveBufferPerConnection < 64<<10 || c.MaxReceiveBufferPerConnection >= 4<<20 {
+		c.MaxReceiveBufferPerConnection < 64<<10 || c.MaxReceiveBufferPerConnection >= 4<<20 ||
+		c.WriteByteTimeout <= 0 {
 		t.Errorf("%+v", c)
 	}
 	if c == http2.Config() {
