@@ -2,7 +2,9 @@ package lazywebsocket
 
 import (
 	"context"
+	"log"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -191,6 +193,7 @@ func (g *Group) sendAway(l *leaving, members []*Conn, step time.Duration) {
 
 // sendOneAway ends one connection, which was expected.
 func (g *Group) sendOneAway(l *leaving, c *Conn) {
+	defer g.leaves(l) // also where a handler ends the goroutine
 	patience := g.Closing.Patience
 	if patience <= 0 {
 		patience = defaultClosePatience
@@ -199,10 +202,33 @@ func (g *Group) sendOneAway(l *leaving, c *Conn) {
 	defer cancel()
 	begun := time.Now()
 	code, reason := g.Closing.code(), g.Closing.Reason
-	err := c.shutdownBehind(ctx, code, reason, FormatCloseMessage(code, reason)) // closed in any case
+	err := shutdownSafely(ctx, c, code, reason) // closed in any case
 	if o := g.Observer; o != nil && o.SentAway != nil {
 		o.SentAway(SentAwayEvent{Conn: c, Err: err, Duration: time.Since(begun)})
 	}
+}
+
+// shutdownSafely is Conn.Shutdown on a goroutine of ours, where a panic of what the
+// application has set for control messages would end the process: nobody could recover.
+func shutdownSafely(ctx context.Context, c *Conn, code int, reason string) (err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		_ = c.end(CloseInternalServerErr, "")
+		if v := recover(); v != nil {
+			err = &OpError{Op: "shutdown", Err: &PanicError{Value: v, Stack: debug.Stack()}}
+			log.Printf("lazywebsocket: panic in a handler of control messages: %v\n%s", v, debug.Stack())
+		}
+	}()
+	err = c.shutdownBehind(ctx, code, reason, FormatCloseMessage(code, reason))
+	returned = true
+	return err
+}
+
+// leaves notes that one of those who were expected has left.
+func (g *Group) leaves(l *leaving) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if l.left--; l.left == 0 {

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"maps"
 	"net/http"
+	"os"
+	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -316,4 +320,49 @@ func TestGroupShutdownOn(t *testing.T) {
 		p.WantEOF()
 		must(t, <-ended)
 	})
+}
+
+// What the application has set for control messages runs on a goroutine of the group
+// when nobody else reads: a panic of it ends neither the process nor the shutdown.
+func TestGroupShutdownHandlerPanics(t *testing.T) {
+	log.SetOutput(io.Discard)
+	defer log.SetOutput(os.Stderr)
+	for name, end := range map[string]func(){"panic": func() { panic("no") }, "exit": runtime.Goexit} {
+		for _, polled := range []bool{false, true} {
+			bubble(t, fmt.Sprint(name, " polled ", polled), func(t *testing.T) {
+				events := make(chan lazywebsocket.SentAwayEvent, 2)
+				g := lazywebsocket.Group{Observer: &lazywebsocket.GroupObserver{
+					SentAway: func(e lazywebsocket.SentAwayEvent) { events <- e },
+				}}
+				conns, peers := joined(t, &g, 2, options{})
+				var p lazywebsocket.Poller
+				served := make(chan bool, 2)
+				for i, c := range conns {
+					if polled {
+						must(t, p.Serve(c, handlerFuncs{closed: func(*lazywebsocket.Conn, error) { served <- true }}))
+					}
+					c.SetCloseHandler(func(int, string) error { end(); return nil })
+					go func() {
+						peers[i].WantClose(1001)
+						peers[i].Close(1001, "")
+					}()
+				}
+				synctest.Wait()
+				must(t, g.Shutdown(t.Context()))
+				var broken *lazywebsocket.PanicError
+				for range conns {
+					if name == "panic" && (!errors.As((<-events).Err, &broken) || broken.Value != "no") {
+						t.Errorf("the event has %v", broken)
+					}
+					if polled {
+						<-served
+					}
+				}
+				must(t, p.Close())
+				for _, c := range conns {
+					_ = c.Close()
+				}
+			})
+		}
+	}
 }

@@ -195,7 +195,7 @@ func word(words []string, i int) string {
 // GroupObserver is told what a Group does; its members are told of by the Observers of
 // their Upgraders and Dialers. The functions that are nil are not called. They are
 // called outside of the group's lock, on the goroutine of the caller unless said
-// otherwise, several at a time, and must return at once.
+// otherwise, several at a time, must return at once, and must not panic.
 type GroupObserver struct {
 	// Broadcast is called behind each Broadcast and Send that had no error.
 	Broadcast func(BroadcastEvent)

@@ -57,7 +57,8 @@ type MessageHandler interface {
 	ServeClosed(c *Conn, err error)
 }
 
-// PanicError is what ServeClosed gets when ServeMessage has panicked.
+// PanicError is what ServeClosed gets when ServeMessage has panicked, and SentAwayEvent
+// when a handler of control messages has, which Group.Shutdown ran.
 type PanicError struct {
 	Value any    // of the panic
 	Stack []byte // of the goroutine, as debug.Stack prints it
