@@ -46,8 +46,7 @@ func (g *Group) Add(c *Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.leaving != nil {
-		if _, ok := g.places[c]; !ok {
-			g.leaving.expect(1)
+		if _, ok := g.places[c]; !ok && g.leaving.comesLate(c) {
 			go g.sendOneAway(g.leaving, c)
 		}
 		return

@@ -76,8 +76,23 @@ func (o *ClosingOptions) step(n int, deadline time.Time) time.Duration {
 type leaving struct {
 	ctx   context.Context // ends when what is left is to end at once
 	hurry context.CancelFunc
-	left  int           // members whose end is not done
-	none  chan struct{} // closed when left is zero; guarded, as left is, by the group's mu
+	left  int            // members whose end is not done
+	none  chan struct{}  // closed when left is zero; guarded, as left is, by the group's mu
+	late  map[*Conn]bool // those of them that have never been members; likewise
+}
+
+// comesLate reports whether a connection that is no member is to be sent away: it has
+// not ended, and has not come before. The group's mu is held.
+func (l *leaving) comesLate(c *Conn) bool {
+	if l.late[c] || c.deadlines.ended() {
+		return false
+	}
+	if l.late == nil {
+		l.late = make(map[*Conn]bool)
+	}
+	l.late[c] = true
+	l.expect(1)
+	return true
 }
 
 // Shutdown ends the group: the members get a Close frame each, as Closing says,
@@ -193,7 +208,7 @@ func (g *Group) sendAway(l *leaving, members []*Conn, step time.Duration) {
 
 // sendOneAway ends one connection, which was expected.
 func (g *Group) sendOneAway(l *leaving, c *Conn) {
-	defer g.leaves(l) // also where a handler ends the goroutine
+	defer g.leaves(l, c) // also where a handler ends the goroutine
 	patience := g.Closing.Patience
 	if patience <= 0 {
 		patience = defaultClosePatience
@@ -228,9 +243,10 @@ func shutdownSafely(ctx context.Context, c *Conn, code int, reason string) (err 
 }
 
 // leaves notes that one of those who were expected has left.
-func (g *Group) leaves(l *leaving) {
+func (g *Group) leaves(l *leaving, c *Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	delete(l.late, c)
 	if l.left--; l.left == 0 {
 		close(l.none)
 	}

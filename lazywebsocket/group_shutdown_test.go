@@ -222,7 +222,10 @@ func TestGroupShutdownTwice(t *testing.T) {
 // Who comes late is sent away, at once, and waited for.
 func TestGroupShutdownLate(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
-		var g lazywebsocket.Group
+		away := 0
+		g := lazywebsocket.Group{Observer: &lazywebsocket.GroupObserver{
+			SentAway: func(lazywebsocket.SentAwayEvent) { away++ },
+		}}
 		must(t, g.Shutdown(t.Context())) // of a group without members
 		conn, p := server.connect(t, tight, options{})
 		g.Add(conn)
@@ -242,6 +245,11 @@ func TestGroupShutdownLate(t *testing.T) {
 		p.Close(1001, "")
 		p.WantEOF()
 		must(t, <-ended)
+		g.Add(conn)
+		synctest.Wait()
+		if away != 1 {
+			t.Errorf("it was sent away %d times", away)
+		}
 	})
 }
 
