@@ -231,6 +231,7 @@ func TestHTTP2PeerVanishes(t *testing.T) {
 		"tab":        func(s h2Socket) { s.cancel() },
 		"connection": func(s h2Socket) { _ = s.c.nc.Close() },
 		"stream":     func(s h2Socket) { s.end() },
+		"no error":   func(s h2Socket) { s.c.frame(h2Reset, 0, s.id, make([]byte, 4)) },
 	} {
 		bubble(t, name, func(t *testing.T) {
 			returned := make(chan error, 1)

@@ -16,6 +16,8 @@ import (
 // ErrHandlerReturned is what reads and writes of a connection over HTTP/2 return
 // when the handler of its request has returned before the connection's end: net/http
 // has ended the stream then. It comes within an *OpError and is net.ErrClosed, too.
+// Reads also return it for a peer that has reset the stream with NO_ERROR, which cannot
+// be told apart with plain net/http.
 var ErrHandlerReturned = fmt.Errorf("the handler of the HTTP/2 request has returned: %w", net.ErrClosed)
 
 // streamConn is a net.Conn on a stream of HTTP/2 (RFC 8441): the body of the
@@ -305,10 +307,12 @@ func (e streamError) Error() string { return "the stream was reset" }
 
 // broken is the error of a read that net/http has failed: the peer has gone, or has
 // reset the stream, without a word; or the handler has returned. Then net/http resets
-// the stream with NO_ERROR (RFC 9113, 8.1), unless the peer had ended it.
-func broken(err error) error {
+// the stream with NO_ERROR (RFC 9113, 8.1), unless the peer had ended it. A peer's reset
+// with that code looks the same, but where the request waits for the connection it is
+// the only one that there can be.
+func (s *streamConn) broken(err error) error {
 	var reset streamError
-	if errors.As(err, &reset) && reset.Code == 0 || err.Error() == "http2: request body closed due to handler exiting" {
+	if errors.As(err, &reset) && reset.Code == 0 && !s.isKept() || err.Error() == "http2: request body closed due to handler exiting" {
 		return ErrHandlerReturned
 	}
 	return io.EOF

@@ -69,7 +69,7 @@ func (s *streamConn) Read(p []byte) (int, error) {
 		case got := <-in.full:
 			in.unread = got.b
 			if in.err = got.err; got.err != nil && got.err != io.EOF { //nolint:errorlint // readers return it as it is
-				in.err = broken(got.err)
+				in.err = s.broken(got.err)
 				s.letEnd(passed)
 			}
 		case <-passed:
