@@ -253,3 +253,32 @@ func TestStreamAllocations(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// sparse is a body that sometimes has nothing to say, as that of a middleware may.
+type sparse struct {
+	io.ReadCloser
+	quiet bool
+}
+
+func (s *sparse) Read(p []byte) (int, error) {
+	if s.quiet = !s.quiet; s.quiet {
+		return 0, nil
+	}
+	return s.ReadCloser.Read(p)
+}
+
+// A read that brings neither bytes nor an error is made again.
+func TestStreamSparseBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, s := newFakeStream(t)
+		s.in.body = &sparse{ReadCloser: f}
+		for _, want := range []string{"one", "two"} {
+			go func() { _, _ = f.arrive.Write([]byte(want)) }()
+			b := make([]byte, 100)
+			_ = s.SetReadDeadline(time.Now().Add(time.Second))
+			if n, err := s.Read(b); string(b[:n]) != want || err != nil {
+				t.Fatalf("%q, %v", b[:n], err)
+			}
+		}
+	})
+}

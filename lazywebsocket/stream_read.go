@@ -136,6 +136,9 @@ func (s *streamConn) pump() {
 			b = large.b
 		}
 		n, err := s.in.body.Read(b)
+		if n == 0 && err == nil {
+			continue // nobody would take that, and let us go on
+		}
 		s.in.full <- arrived{b[:n], err} // has room: the one before was taken
 		if err != nil {
 			return
