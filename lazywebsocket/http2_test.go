@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -674,5 +675,26 @@ func TestHTTP2Address(t *testing.T) {
 			s.cancel()
 			synctest.Wait()
 		}
+	})
+}
+
+// A handler that ends its goroutine, which is that of the request, says goodbye all the
+// same.
+func TestHTTP2PollerExits(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		p := new(lazywebsocket.Poller)
+		c := h2Server(t, &http.Server{Handler: plain(func(w http.ResponseWriter, r *http.Request) error {
+			conn, err := new(lazywebsocket.Upgrader).Upgrade(w, r, nil)
+			must(t, err)
+			return p.Serve(conn, handlerFuncs{message: func(*lazywebsocket.Conn, int, []byte) error {
+				runtime.Goexit()
+				return nil
+			}})
+		})})(1 << 20)
+		s := c.socket(t, "/")
+		s.send(0x81, "x")
+		s.want(0x88, code(1011))
+		s.goodbye(1011, false)
+		must(t, p.Close())
 	})
 }
