@@ -62,7 +62,8 @@ func (h *Hub) authenticate(r *http.Request) (id Identity, err error) {
 }
 
 // Check says whether a credential is void: the error wraps ErrDenied if the
-// identity was revoked since it was issued, and ErrTokenExpired if it has expired.
+// identity was revoked since it was issued, and ErrTokenExpired if it has expired, or
+// is older than Config.CredentialLife.
 // A hub asks it for every connection; pages ask it for their visitors' cookies.
 func (h *Hub) Check(id Identity) error {
 	now := time.Now()
@@ -74,6 +75,22 @@ func (h *Hub) Check(id Identity) error {
 	}
 	if h.revoked.voids(id) {
 		return fmt.Errorf("%w: the credential was revoked", ErrDenied)
+	}
+	return h.tooOld(id, now)
+}
+
+// tooOld refuses a credential that may be older than a revocation is remembered:
+// nobody knows any more whether it was revoked. Where nobody knows when it was issued,
+// its end has to be near enough.
+func (h *Hub) tooOld(id Identity, now time.Time) error {
+	life := or(h.config.CredentialLife, defaultCredentialLife)
+	switch {
+	case id.ID == "" || id.Issued.Add(life).After(now):
+		return nil
+	case id.Issued.After(time.Unix(0, 0)):
+		return fmt.Errorf("%w: it is older than Config.CredentialLife, %v", ErrTokenExpired, life)
+	case id.Expires.IsZero() || id.Expires.Sub(now) > life:
+		return fmt.Errorf("%w: the credential may live longer than Config.CredentialLife, %v", ErrDenied, life)
 	}
 	return nil
 }

@@ -79,9 +79,11 @@ type Config struct {
 	// connections and closes its own. If zero, 10 s.
 	RevokeWithin time.Duration
 
-	// CredentialLife is the longest that a credential of Authenticate, a signed
-	// name or a ticket may be valid: revocations are kept for so long. If zero,
-	// 31 days.
+	// CredentialLife is the longest that a credential of Authenticate may be valid:
+	// revocations are kept for so long, and what was issued before is refused as
+	// expired, whatever its own end. A signed name is good as long as the credential
+	// that comes with it. If zero, 31 days. For credentials that never end, a hundred
+	// years: every revocation is kept then, in memory, too.
 	CredentialLife time.Duration
 
 	// RecentMessages and RecentBytes bound the latest messages that are kept in
@@ -112,8 +114,10 @@ type Identity struct {
 	// somebody anonymous, who cannot be present or revoked.
 	ID string
 	// Issued is when the credential was issued: one that was issued before the
-	// identity was revoked is void. If zero, now: it was checked by the application
-	// against its own records.
+	// identity was revoked is void, and so is one older than Config.CredentialLife. If
+	// zero, now: it was checked by the application against its own records. The
+	// beginning of Unix time is for one of which nobody knows: older than every
+	// revocation, and refused unless it Expires within Config.CredentialLife.
 	Issued time.Time
 	// Expires is when the credential ends: the connection is told token_expired then
 	// and closed. If zero, never.

@@ -48,7 +48,7 @@ func (r *revocations) voids(id Identity) bool {
 // all nodes and across restarts, and closes its connections: on this node before
 // it returns, on others at once if they can be reached, and in any case within
 // Config.RevokeWithin. It counts by the clocks of the nodes. Revocations are forgotten
-// after Config.CredentialLife: no credential may live longer.
+// after Config.CredentialLife: no credential lives longer, see Check.
 func (h *Hub) Revoke(ctx context.Context, id string) error {
 	if id == "" {
 		return errors.New("lazyrealtime: the anonymous identity cannot be revoked")

@@ -47,13 +47,16 @@ type Options struct {
 	// five seconds at least.
 	Leeway time.Duration
 
-	// Life is the longest time between iat (now, without one) and exp. It should not
-	// be beyond Config.CredentialLife of the hub, after which revocations are
-	// forgotten. If zero, 31 days. If negative, no limit.
+	// Life is the longest time between iat (now, without one) and exp. A hub ends tokens
+	// Config.CredentialLife after their iat in any case, because revocations are
+	// forgotten then; of those without iat it has to rely on the issuer not to let them
+	// live longer. If zero, 31 days. If negative, no limit.
 	Life time.Duration
 
-	// Forever accepts tokens without exp. Their connections do not expire, and a
-	// revocation holds them off until Config.CredentialLife has passed.
+	// Forever accepts tokens without exp. Their connections do not expire, but a hub
+	// takes them only until Config.CredentialLife after their iat has passed, and not
+	// at all without an iat: a revocation is not remembered for ever. With a
+	// Config.CredentialLife of a hundred years it is, and both are taken.
 	Forever bool
 
 	// Token finds the token of a request; empty if it has none. If nil,
