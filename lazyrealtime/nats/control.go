@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -39,7 +40,7 @@ func (l *Log) Control(ctx context.Context, r lazyrealtime.Record) error {
 	})
 }
 
-// Controls returns records, all that the leader of the control stream has by now.
+// Controls returns records: all that were acknowledged before the call.
 func (l *Log) Controls(ctx context.Context, after uint64) (list []lazyrealtime.Record, next uint64, err error) {
 	err = l.retry(ctx, func(ctx context.Context) error {
 		list, next, err = l.controls(ctx, after)
@@ -48,20 +49,51 @@ func (l *Log) Controls(ctx context.Context, after uint64) (list []lazyrealtime.R
 	return list, next, err
 }
 
-func (l *Log) controls(ctx context.Context, after uint64) ([]lazyrealtime.Record, uint64, error) {
-	last, err := l.leader(ctx, l.names.controlStream(), getRequest{LastFor: l.names.record()})
-	if errors.Is(err, errNone) {
-		return nil, after, nil // what was there has expired
+// records is what is known of the control stream, so that numbers go on rising where it
+// has been lost and made anew.
+type records struct {
+	one  sync.Mutex
+	made time.Time // when the stream was
+	base uint64    // what is added to its sequence numbers
+	most uint64    // the highest number that was given out or asked behind
+}
+
+// baseOf returns what is added to the numbers of a stream that was made then.
+func (r *records) baseOf(made time.Time, after uint64) uint64 {
+	r.one.Lock()
+	defer r.one.Unlock()
+	if !made.Equal(r.made) {
+		if !r.made.IsZero() {
+			r.base = r.most
+		}
+		r.made = made
 	}
+	r.most = max(r.most, after)
+	return r.base
+}
+
+func (r *records) note(n uint64) {
+	r.one.Lock()
+	defer r.one.Unlock()
+	r.most = max(r.most, n)
+}
+
+func (l *Log) controls(ctx context.Context, after uint64) ([]lazyrealtime.Record, uint64, error) {
+	var info streamInfo
+	if err := call(ctx, l, l.get(), "$JS.API.STREAM.INFO."+l.names.controlStream(), struct{}{}, &info); err != nil {
+		return nil, after, err
+	}
+	base := l.records.baseOf(info.Created, after)
+	last, upTo, err := l.lastControl(ctx)
 	if err != nil {
 		return nil, after, err
 	}
-	if after > last.Message.Seq {
-		return l.behindLast(ctx, after)
+	next := after - min(after, base) // what is behind a number of an earlier stream is all there is
+	if next > upTo {
+		next = 0 // the end of the stream was lost, and its numbers are given out again
 	}
 	var list []lazyrealtime.Record
-	next := after
-	for next < last.Message.Seq {
+	for next < last {
 		some, err := l.someControls(ctx, next)
 		if err != nil {
 			return nil, after, err
@@ -71,26 +103,49 @@ func (l *Log) controls(ctx context.Context, after uint64) ([]lazyrealtime.Record
 		}
 		for _, r := range some {
 			next = r.Seq
+			r.Seq += base
 			if r.Expires.IsZero() || r.Expires.After(time.Now()) {
 				list = append(list, r)
 			}
 		}
 	}
-	return list, next, nil
+	l.records.note(base + next)
+	return list, base + next, nil
 }
 
-// behindLast tells a number that is behind the last record because later ones have
-// expired from one of a stream that was lost: then all records are new.
-func (l *Log) behindLast(ctx context.Context, after uint64) ([]lazyrealtime.Record, uint64, error) {
-	var info streamInfo
-	if err := call(ctx, l, l.get(), "$JS.API.STREAM.INFO."+l.names.controlStream(), struct{}{}, &info); err != nil {
-		return nil, after, err
+// lastControl returns where the last record is, zero if there is none, and up to where
+// the server that was asked has the stream: up to a mark at least, which a majority has
+// stored since the call. A leader that is cut off from the others answers for up to 20 s
+// more as if it led, and whoever took its word would not hear of a revocation for so
+// long (see mark).
+func (l *Log) lastControl(ctx context.Context) (last, upTo uint64, err error) {
+	mark, err := l.publish(ctx, &nats.Msg{
+		Subject: l.names.controlMark(),
+		Header:  nats.Header{headerTTL: {ttl(controlMarkFor)}},
+	})
+	if err != nil {
+		return 0, 0, err
 	}
-	if after > info.State.Last {
-		return l.controls(ctx, 0)
+	request := getRequest{MultiLast: []string{l.names.record(), l.names.controlMark()}}
+	end, err := l.stream(ctx, l.names.controlStream(), request, func(m *nats.Msg) {
+		if m.Header.Get(headerSubject) == l.names.record() {
+			last, _ = number(m, headerSeq) // the server's
+		}
+	})
+	if errors.Is(err, errNone) {
+		return 0, 0, errBehind // there is the mark at least
 	}
-	return nil, after, nil
+	if err != nil {
+		return 0, 0, err
+	}
+	if upTo, err = number(end, headerUpTo); err == nil && upTo < mark.Seq {
+		err = errBehind
+	}
+	return last, upTo, err
 }
+
+// controlMarkFor is how long a mark is kept: longer than it is looked for.
+const controlMarkFor = 10 * time.Second
 
 func (l *Log) someControls(ctx context.Context, after uint64) ([]lazyrealtime.Record, error) {
 	var list []lazyrealtime.Record

@@ -181,8 +181,9 @@ func (n *node) signal(m *nats.Msg) {
 }
 
 // afterElections is when the feed is told that a leader has changed: at once; when the
-// one before has learnt it in all likelihood; and when one that is cut off has.
-var afterElections = []time.Duration{0, time.Second, 12 * time.Second}
+// one before has learnt it in all likelihood; and when one that is cut off has, which
+// looks every ten seconds whether it has heard of the others for ten seconds.
+var afterElections = []time.Duration{0, time.Second, 22 * time.Second}
 
 // elected tells the feed that a leader has changed: what the old one had stored and
 // not yet sent on, the new one does not send. Whoever looks may be answered by the old

@@ -16,6 +16,7 @@ import (
 //	NAME.l.TOPIC.f               what Node.Send sends
 //	NAME.l.TOPIC.e               who enters and leaves
 //	NAME.c.r, NAME.c.q.KEY       control log and claims, in stream NAME_control
+//	NAME.c.q.%m                  marks of readers of the control log, there too
 //	NAME.k                       the control log has grown
 //	NAME.p.n.NODE                leases, in stream NAME_presence
 //	NAME.p.e.TOPIC.NODE.IDENTITY members, there too
@@ -35,6 +36,7 @@ func (n names) fleeting(topic string) string       { return string(n) + ".l." + 
 func (n names) event(topic string) string          { return string(n) + ".l." + topic + ".e" }
 func (n names) record() string                     { return string(n) + ".c.r" }
 func (n names) claim(key string) string            { return string(n) + ".c.q." + digest(key) }
+func (n names) controlMark() string                { return string(n) + ".c.q." + markToken }
 func (n names) changed() string                    { return string(n) + ".k" }
 func (n names) lease(node string) string           { return string(n) + ".p.n." + node }
 func (n names) left() string                       { return string(n) + ".x" }

@@ -36,6 +36,7 @@ type Log struct {
 
 	parts   []*partition
 	tails   tails
+	records records
 	pending chan struct{} // a place for each message that may wait for its answer
 
 	ctx   context.Context // ends with Close

@@ -121,7 +121,8 @@ func (l *Log) lastOf(ctx context.Context, p *partition, topic string) (tail, err
 // streamInfo is what is needed of what a leader knows of its stream.
 type streamInfo struct {
 	reply
-	Config struct {
+	Created time.Time `json:"created"`
+	Config  struct {
 		Metadata map[string]string `json:"metadata"`
 		Replicas int               `json:"num_replicas"`
 	} `json:"config"`
