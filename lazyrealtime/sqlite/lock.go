@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 var errLocked = errors.New("locked")
@@ -15,6 +16,24 @@ type InUseError struct {
 
 func (e *InUseError) Error() string {
 	return fmt.Sprintf("lazyrealtime/sqlite: %s is in use by another process or Log", e.Path)
+}
+
+// realPath is the one name of a file that has several, by links to it or to a directory
+// that it is in: each would have a lock of its own, and two Logs would give out the same
+// offsets. SQLite names the files beside the log in the same way.
+func realPath(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if end, err := filepath.EvalSymlinks(path); err == nil {
+		return end, nil
+	}
+	// There is no file yet, or what is wrong with it shows when it is opened.
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(dir, filepath.Base(path))
+	}
+	return path, nil
 }
 
 // lock makes the log ours until the file returned is closed. The lock is that of a

@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,7 +72,7 @@ func openWith(ctx context.Context, path string, options Options, now func() time
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	path, err := filepath.Abs(path)
+	path, err := realPath(path)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,38 @@ func TestInUse(t *testing.T) {
 	openTest(t, path, Options{})
 }
 
+// A file is one log, whatever it is called: by links to it, to its directory, and to
+// where it is going to be.
+func TestInUseByAnotherName(t *testing.T) {
+	dir := testDir(t)
+	path := filepath.Join(dir, "log")
+	other := filepath.Join(testDir(t), "other")
+	link := filepath.Join(dir, "link")
+	for from, to := range map[string]string{other: dir, link: path} {
+		if err := os.Symlink(to, from); err != nil {
+			t.Skipf("no links here: %v", err)
+		}
+	}
+	l := openTest(t, filepath.Join(other, "log"), Options{})
+	for _, name := range []string{path, link, filepath.Join(other, "link")} {
+		var inUse *InUseError
+		if two, err := Open(t.Context(), name, Options{}); !errors.As(err, &inUse) {
+			t.Errorf("Open of %s, which is a log in use: %v", name, err)
+			_ = two.Close()
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	openTest(t, link, Options{})
+	for _, name := range []string{path, filepath.Join(other, "log")} {
+		if two, err := Open(t.Context(), name, Options{}); err == nil {
+			t.Errorf("Open of %s, which is in use as %s: no error", name, link)
+			_ = two.Close()
+		}
+	}
+}
+
 // Names of files are not URIs, and nobody else may read what is in them.
 func TestNames(t *testing.T) {
 	for _, name := range []string{"a?b=c", "100% #1", "file:x", "å b"} {
