@@ -48,11 +48,13 @@ func (q *queries) controlsAfter(after uint64, now int64) (list []lazyrealtime.Re
 	return list, next, err
 }
 
-// Claim implements lazyrealtime.Log.
+// Claim implements lazyrealtime.Log. Whether another claim has expired is a matter of the
+// clock, not of the transaction's time: that does not go back when the clock was ahead
+// for a while and has been put right, and claims would be void as long as it was.
 func (l *Log) Claim(ctx context.Context, key string, then time.Time) (bool, error) {
 	first := false
 	err := l.perform(ctx, &op{do: func(w *writer) error {
-		n, err := w.claim.exec([]byte(key), then.UnixMilli(), w.tx.at)
+		n, err := w.claim.exec([]byte(key), then.UnixMilli(), l.now().UnixMilli())
 		first = n > 0
 		return err
 	}})

@@ -49,11 +49,12 @@ func (s *sweeper) indexAll() error {
 func (s *sweeper) expire() error {
 	for left := true; left; {
 		err := s.l.perform(context.Background(), &op{do: func(w *writer) error {
-			records, err := w.expireControls.exec(w.tx.at, int64(expireRows))
+			now := s.l.now().UnixMilli() // see Claim
+			records, err := w.expireControls.exec(now, int64(expireRows))
 			if err != nil {
 				return err
 			}
-			claims, err := w.expireClaims.exec(w.tx.at, int64(expireRows))
+			claims, err := w.expireClaims.exec(now, int64(expireRows))
 			left = records == expireRows || claims == expireRows
 			return err
 		}})

@@ -227,6 +227,36 @@ func TestExpire(t *testing.T) {
 	}
 }
 
+// The time of messages never falls, so that it stays ahead when the clock was ahead for a
+// while. What is claimed then is claimed all the same, and what the control log has does
+// not expire before its time.
+func TestExpireBehindAClockThatWasAhead(t *testing.T) {
+	ctx := t.Context()
+	l, c := openClock(t, Options{})
+	c.advance(24 * time.Hour)
+	mustAppend(t, l, lazyrealtime.Entry{Topic: "t"})
+	c.advance(-24 * time.Hour)
+	for _, want := range []bool{true, false} {
+		if first, err := l.Claim(ctx, "ticket", c.now().Add(time.Minute)); err != nil || first != want {
+			t.Fatalf("Claim: %v %v, want %v", first, err, want)
+		}
+	}
+	if err := l.Control(ctx, lazyrealtime.Record{Kind: "revoke", Key: "anna", Expires: c.now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	upkeep(t, l)
+	if first, err := l.Claim(ctx, "ticket", c.now().Add(time.Minute)); err != nil || first {
+		t.Errorf("Claim behind an upkeep: %v %v, want false", first, err)
+	}
+	if list, _, err := l.Controls(ctx, 0); err != nil || len(list) != 1 {
+		t.Errorf("Controls behind an upkeep: %v %v, want one record", list, err)
+	}
+	c.advance(time.Minute)
+	if first, err := l.Claim(ctx, "ticket", c.now().Add(time.Minute)); err != nil || !first {
+		t.Errorf("Claim of what has expired: %v %v, want true", first, err)
+	}
+}
+
 // The WAL begins anew again and again although the writer never rests and there are
 // always readers.
 func TestWALBounded(t *testing.T) {
