@@ -99,7 +99,7 @@ func (s *session) recheck() {
 	switch {
 	case s.hub.revoked.voids(s.id):
 		s.disconnect(endRevoked)
-	case s.hub.draining():
+	case s.hub.draining(), !s.hub.current(): // nobody knows who has been revoked
 		s.disconnect(endRestart)
 	}
 }
