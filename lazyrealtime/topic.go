@@ -329,7 +329,7 @@ func (t *topic) reach(ctx context.Context, at Position) error {
 			t.mu.Unlock()
 			return ErrClosed
 		}
-		if t.last.Epoch == at.Epoch && t.last.Offset >= at.Offset {
+		if t.last.Epoch != at.Epoch || t.last.Offset >= at.Offset { // of another epoch it is never reached
 			t.mu.Unlock()
 			return nil
 		}
