@@ -71,6 +71,7 @@ func (ss *sessions) remove(s *session) {
 	}
 	if i.rate.full() {
 		delete(ss.identities, id)
+		delete(ss.resting, id) // since the time before: sweep would take another of its name for it
 		return
 	}
 	if ss.resting == nil {
