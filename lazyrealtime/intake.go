@@ -104,7 +104,7 @@ func (h *Hub) readIntake(w http.ResponseWriter, r *http.Request) (items []intake
 	// A JSON text in a string has twice its size at most, but for control characters.
 	largest, from := limitOf(h.config.Limits.MessageBytes, defaultMessageBytes), r.Body
 	if largest >= 0 {
-		from = http.MaxBytesReader(w, from, int64(max(intakeBytes, 2*largest+frameOverhead)))
+		from = http.MaxBytesReader(w, from, max(intakeBytes, frameBytes(largest)))
 	}
 	body, err := io.ReadAll(from)
 	if err != nil {

@@ -50,7 +50,7 @@ func (h *Hub) join(c *lazywebsocket.Conn, interval time.Duration) *lazywebsocket
 
 // ping sends pings until the hub ends.
 func (h *Hub) ping(p *pinger, interval time.Duration) {
-	tick := time.NewTicker(interval / pingShards)
+	tick := time.NewTicker(max(interval/pingShards, time.Millisecond)) // of nothing there is no ticker
 	defer tick.Stop()
 	for i := 0; ; i = (i + 1) % pingShards {
 		select {

@@ -2,6 +2,7 @@ package lazyrealtime
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"time"
 
@@ -18,6 +19,14 @@ const keepalive = 25 * time.Second
 // around it escaped twice, and its identifier.
 const frameOverhead = 16 << 10
 
+// frameBytes is how many bytes a frame has at most that has a message of most bytes.
+func frameBytes(most int) int64 {
+	if int64(most) > (math.MaxInt64-frameOverhead)/2 {
+		return math.MaxInt64
+	}
+	return 2*int64(most) + frameOverhead
+}
+
 // newUpgrader completes the application's upgrader.
 func (h *Hub) newUpgrader() lazywebsocket.Upgrader {
 	var u lazywebsocket.Upgrader
@@ -31,7 +40,7 @@ func (h *Hub) newUpgrader() lazywebsocket.Upgrader {
 	if u.ReadLimit == 0 {
 		u.ReadLimit = -1
 		if most := limitOf(h.config.Limits.MessageBytes, defaultMessageBytes); most >= 0 {
-			u.ReadLimit = int64(2*most + frameOverhead)
+			u.ReadLimit = frameBytes(most)
 		}
 	}
 	return u
