@@ -224,17 +224,16 @@ func (l *Log) claim(ctx context.Context, m *nats.Msg, by string) (won bool, befo
 
 // Check makes a round trip to the leaders of all streams.
 func (l *Log) Check(ctx context.Context) error {
-	subjects := []string{l.names.record(), l.names.lease("-")}
-	for _, p := range l.parts {
-		subjects = append(subjects, l.names.message(p.now.Load().epoch, barrierToken))
-	}
 	return l.retry(ctx, func(ctx context.Context) error {
-		errs := make(chan error, len(subjects))
-		for _, s := range subjects {
+		errs := make(chan error, 2+len(l.parts))
+		for _, s := range []string{l.names.record(), l.names.lease("-")} {
 			go func() { errs <- l.barrier(ctx, l.pub, s) }()
 		}
+		for _, p := range l.parts {
+			go func() { errs <- l.barrierAt(ctx, l.pub, p) }()
+		}
 		var err error
-		for range subjects {
+		for range cap(errs) {
 			err = errors.Join(err, <-errs)
 		}
 		return err

@@ -150,7 +150,7 @@ func (n *node) Unfollow(topic string) {
 // settle waits until the leader of a partition knows of the subscriptions so far.
 func (n *node) settle(ctx context.Context, partition int) error {
 	return n.l.retry(ctx, func(ctx context.Context) error {
-		return n.barrier(ctx, n.l.names.message(n.l.parts[partition].now.Load().epoch, barrierToken))
+		return n.l.barrierAt(ctx, n.c, n.l.parts[partition])
 	})
 }
 
@@ -174,6 +174,16 @@ func (l *Log) barrier(ctx context.Context, c *caller, subject string) error {
 	err = parse(m, &a)
 	if api := (*APIError)(nil); errors.As(err, &api) && api.ErrorCode == codeStreamNotMatch {
 		return nil
+	}
+	return err
+}
+
+// barrierAt is a barrier of a partition. If nobody answers it may be that the stream was
+// made anew by another process, which is not seen but by looking.
+func (l *Log) barrierAt(ctx context.Context, c *caller, p *partition) error {
+	err := l.barrier(ctx, c, l.names.message(p.now.Load().epoch, barrierToken))
+	if errors.Is(err, errNobody) {
+		l.look(ctx, p)
 	}
 	return err
 }

@@ -176,6 +176,32 @@ func TestPartitionMadeAnew(t *testing.T) {
 	eventually(t, 10*time.Second, "the feed is told", func() bool { return r.hasLost("t") })
 }
 
+// Who has not looked at a partition since it was made anew by another process follows
+// its topics all the same, and can be asked whether all is well.
+func TestFollowInAPartitionMadeAnew(t *testing.T) {
+	url := single(t)
+	o := testOptions()
+	o.Partitions = 2
+	l, follower, asked := open(t, url, o), open(t, url, o), open(t, url, o)
+	n := join(t, follower, silent{})
+	for p := range o.Partitions {
+		if err := admin(t, url).DeleteStream(t.Context(), fmt.Sprintf("%s_log_%d", o.Name, p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	appendOne(t, l, lazyrealtime.Entry{Topic: "t"})
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	for i := range 10 { // of both partitions
+		if err := n.Follow(ctx, topic(i)); err != nil {
+			t.Fatalf("Follow: %v", err)
+		}
+	}
+	if err := asked.Check(ctx); err != nil {
+		t.Errorf("Check: %v", err)
+	}
+}
+
 // Errors say what is wrong.
 func TestErrors(t *testing.T) {
 	url := single(t)
