@@ -137,7 +137,7 @@ func (f *feed) Lost(topic string) {
 	if topic == "" {
 		h.suspect()
 	} else if t := h.known(topic); t != nil {
-		h.goes(t.checks)
+		t.suspect()
 	}
 }
 

@@ -91,12 +91,42 @@ func (t *topic) broken(at Position, gap *GapError) {
 	t.wake() // those who read find out from the engine: they may be further
 }
 
-// checks compares the topic's last position with the engine's, as soon as that can
-// be reached.
+// suspect compares the topic's last position with the engine's. Hints that come while
+// that cannot be reached make one goroutine, not one each.
+func (t *topic) suspect() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.hinted = true
+	if !t.checking {
+		t.checking = true
+		t.hub.goes(t.checks)
+	}
+}
+
+// checks compares as soon as the engine can be reached, and again if there was a hint
+// meanwhile.
 func (t *topic) checks() {
-	for wait := repairFirst; !t.check() && t.hub.pause(wait); {
+	for wait := repairFirst; t.suspected(); {
+		if t.check() {
+			wait = repairFirst
+			continue
+		}
+		t.mu.Lock()
+		t.hinted = true
+		t.mu.Unlock()
+		if !t.hub.pause(wait) {
+			return // the hub is closed
+		}
 		wait = min(2*wait, repairMost)
 	}
+}
+
+// suspected takes a hint, or notes that there is no more to be done.
+func (t *topic) suspected() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.checking, t.hinted = t.hinted, false
+	return t.checking
 }
 
 // check is checks that tries it once.

@@ -30,6 +30,8 @@ type topic struct {
 	early    []liveMessage // what came before last was known, or what is before it
 	repairs  bool          // a goroutine reads what is missing
 	again    bool          // more has been missed meanwhile
+	checking bool          // a goroutine compares last with the engine's tail
+	hinted   bool          // it should once more
 	changed  chan struct{} // closed when last changes; nil: nobody waits
 	ended    bool          // the topic is forgotten: another one has its name
 	users    int           // followers, subscriptions, members, and calls under way
