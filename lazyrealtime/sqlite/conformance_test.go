@@ -40,14 +40,15 @@ func abandon(l *Log) {
 }
 
 func TestEngine(t *testing.T) {
+	const window = 8 * time.Second // more than a busy machine takes to open a log again
 	for _, test := range []struct {
 		name string
 		o    Options
 	}{
-		{"default", Options{DedupeWindow: 2 * time.Second}},
+		{"default", Options{DedupeWindow: window}},
 		// Everything is indexed, evicted, reloaded and waited for all the time.
-		{"tiny", Options{DedupeWindow: 2 * time.Second, Backlog: 1, Topics: 1, Readers: 1, Queue: 1}},
-		{"relaxed", Options{DedupeWindow: 2 * time.Second, Relaxed: true, Backlog: 5}},
+		{"tiny", Options{DedupeWindow: window, Backlog: 1, Topics: 1, Readers: 1, Queue: 1}},
+		{"relaxed", Options{DedupeWindow: window, Relaxed: true, Backlog: 5}},
 	} {
 		if raced && test.o.Relaxed {
 			continue // the same code, but for a pragma
@@ -67,7 +68,7 @@ func TestEngine(t *testing.T) {
 					abandon(log.(*Log))
 					return openTest(t, log.(*Log).path, test.o)
 				},
-				Window: 2 * time.Second,
+				Window: window,
 				MinAge: 200 * time.Millisecond,
 				Exact:  true,
 			})
