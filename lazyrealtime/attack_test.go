@@ -36,6 +36,9 @@ func TestAttackMalformed(t *testing.T) {
 		`{"command":"message","identifier":` + id + `,"data":"{"}`, `{"command":"message","identifier":` + id + `,"data":""}`,
 		`{"command":"message","identifier":` + id + `,"data":"null"}`, `{"command":"message","identifier":` + id + `,"data":"{} {}"}`,
 		`{"command":"message","identifier":` + id + `,"data":` + quoted(deep) + `}`,
+		`{"command":"message","identifier":` + id + `,"data":"{}","request":""}`, `{"command":"message","identifier":` + id + `,"data":"{}","request":1}`,
+		`{"command":"message","identifier":` + id + `,"data":"{}","request":"r","behind":[]}`,
+		`{"command":"message","identifier":` + id + `,"data":{},"request":"r"}`,
 		`{"command":"whisper","identifier":` + id + `}`, `{"command":"whisper","identifier":` + id + `,"data":0}`,
 		`{"command":"whisper","identifier":` + id + `,"data":` + deep + `}`, `{"type":"ping"}`, `{"command":"ping"}`, deep,
 	}
@@ -77,6 +80,7 @@ func TestAttackGarbage(t *testing.T) {
 	parts := []string{
 		`{"command":"`, `subscribe`, `unsubscribe`, `message`, `whisper`, `history`, `join`, `leave`, `presence`, `"`, `,"identifier":`, quoted(roomID),
 		quoted(lobby), `,"data":`, `"{}"`, `1`, `,"history":{"since":1,"streams":{}}`, `,"presence":{"id":"x","info":{}}`, `}`, "\x00", `\`,
+		`,"data":"{}","request":"r"`, `,"data":"{}","request":"s","behind":"r"`,
 	}
 	config := identified
 	config.Limits.PublishesPerSecond = -1
@@ -94,7 +98,7 @@ func TestAttackGarbage(t *testing.T) {
 			for range 20 {
 				var frame string
 				if r.IntN(3) > 0 {
-					frame = command(parts[1+r.IntN(8)], []string{roomID, lobby}[r.IntN(2)], []string{"", parts[16], parts[17], `,"data":"{}"`}[r.IntN(4)])
+					frame = command(parts[1+r.IntN(8)], []string{roomID, lobby}[r.IntN(2)], []string{"", parts[16], parts[17], `,"data":"{}"`, parts[21], parts[22]}[r.IntN(6)])
 				} else {
 					for range r.IntN(8) {
 						frame += parts[r.IntN(len(parts))]
@@ -273,7 +277,7 @@ func TestAttackEndsAtAnyMoment(t *testing.T) {
 			})
 			all.Go(func() {
 				for _, name := range []string{"subscribe", "join", "whisper", "message", "presence", "history", "leave", "unsubscribe", "subscribe", "join"} {
-					_ = c.conn.WriteMessage(lazywebsocket.TextMessage, []byte(command(name, roomID, `,"data":"{}"`)))
+					_ = c.conn.WriteMessage(lazywebsocket.TextMessage, []byte(command(name, roomID, `,"data":"{}","request":"r"`)))
 				}
 			})
 			all.Go(func() {

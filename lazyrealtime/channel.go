@@ -20,8 +20,12 @@ type Channel struct {
 
 	// Message is called for what the client sends, an action (empty if the message
 	// names none) with the whole message, one call at a time for a connection. An
-	// error is logged, and not told: the protocol has no answer to a message. If nil,
-	// messages are ignored.
+	// error is logged. If the sender waits for an answer (subscription.publish of
+	// cable.js), the context ends after 10 s, RequestID has its id, and the answer is
+	// that all is well, or of which kind the error is: it wraps ErrDenied, it is a
+	// *DataError or a *LimitError, it wraps ErrUnavailable or
+	// context.DeadlineExceeded, and the sender repeats the message; it is another one.
+	// Its text is not told. If nil, messages are ignored.
 	Message func(ctx context.Context, s *Subscriber, action string, data json.RawMessage) error
 
 	// Unsubscribe is called when a subscription that was accepted has ended. It may
@@ -82,7 +86,10 @@ func publishMessage(ctx context.Context, s *Subscriber, _ string, data json.RawM
 	if err := s.session.hub.authorize(ctx, id, OpPublish, topic); err != nil {
 		return err
 	}
-	_, err := s.session.hub.Publish(ctx, topic, data, From(id.ID))
+	at, err := s.session.hub.Publish(ctx, topic, data, From(id.ID), MessageID(RequestID(ctx)))
+	if r := requestOf(ctx); r != nil && err == nil {
+		r.at = at
+	}
 	return err
 }
 

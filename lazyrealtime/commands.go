@@ -21,6 +21,10 @@ func (s *session) serve(c *cable.Command) {
 		return // reading it has shown that the client lives
 	}
 	sub := s.sub(c.Identifier)
+	if c.Request != "" && s.extended {
+		s.request(sub, c)
+		return
+	}
 	if sub == nil {
 		return // the client has unsubscribed, or was rejected, and knows it soon
 	}
@@ -66,7 +70,7 @@ func (s *session) subscribe(c *cable.Command) {
 	sub := &Subscriber{session: s, identifier: c.Identifier}
 	if err := sub.admit(); err != nil {
 		sub.drop()
-		if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrClosed) || errors.Is(err, context.DeadlineExceeded) {
+		if unavailable(err) {
 			h.logger.Warn("a subscription cannot be served now", "identity", s.id.ID, "error", err)
 			s.disconnect(endNoEngine) // a rejection would be final
 			return
@@ -119,13 +123,20 @@ func (s *session) message(sub *Subscriber, c *cable.Command) {
 		s.disconnect(endInvalid)
 		return
 	}
+	_ = s.deliver(s.ctx, sub, data) // whose sender does not ask
+}
+
+// deliver calls the channel.
+func (s *session) deliver(ctx context.Context, sub *Subscriber, data json.RawMessage) error {
 	var named struct {
 		Action string `json:"action"`
 	}
 	_ = json.Unmarshal(data, &named) // what is no object has no action
-	if err := sub.channel.Message(s.ctx, sub, named.Action, data); err != nil && s.ctx.Err() == nil {
+	err := sub.channel.Message(ctx, sub, named.Action, data)
+	if err != nil && s.ctx.Err() == nil {
 		s.hub.logger.Info("a channel has refused a message", "subscription", sub.identifier, "identity", s.id.ID, "error", err)
 	}
+	return err
 }
 
 // whisper sends to the others what is not stored.

@@ -39,6 +39,14 @@ type Command struct {
 	// that sends it beside a subscribe until it has one of its own; "" for none. See
 	// Params.Position for clients that make it a part of the identifier.
 	Position string
+	// Request is the client's name for a message that it wants an answer to, the
+	// Outcome: 1 to MaxRequest bytes of visible ASCII; "" for none, and for all other
+	// commands.
+	Request string
+	// Behind is the Request of the message before it, if that was not answered when
+	// this one was sent; "" for none. Messages that are to keep their order need it:
+	// this one is not to be served if that one is still to be repeated.
+	Behind string
 	// Presence is who the client says that it is; nil: it does not say. Nothing
 	// vouches for it.
 	Presence *Presence
@@ -82,7 +90,7 @@ func ParseCommand(frame []byte) (Command, error) {
 
 // rawCommand holds the members of a frame as they are written in it.
 type rawCommand struct {
-	command, identifier, data, history, position, presence []byte
+	command, identifier, data, history, position, presence, request, behind []byte
 }
 
 func (r *rawCommand) member(key, value []byte) error {
@@ -102,6 +110,10 @@ func (r *rawCommand) member(key, value []byte) error {
 		r.position = value
 	case is(key, "presence"):
 		r.presence = value
+	case is(key, "request"):
+		r.request = value
+	case is(key, "behind"):
+		r.behind = value
 	}
 	return nil
 }
@@ -113,6 +125,7 @@ var (
 	errIdentifier     = syntaxError("identifier holds half of a surrogate pair")
 	errSignedPosition = syntaxError("the position of a subscribe is not a string")
 	errMessageData    = syntaxError("the data of a message is not a string")
+	errRequest        = syntaxError("the name of a request is not a string of 1 to 64 visible ASCII characters")
 )
 
 func (r *rawCommand) decode() (Command, error) {
@@ -137,6 +150,15 @@ func (r *rawCommand) decode() (Command, error) {
 		c.Position, _ = unquote(r.position)
 	}
 	if c.Presence, err = parsePresence(r.presence); err != nil {
+		return Command{}, err
+	}
+	if c.Name != CommandMessage {
+		return c, nil
+	}
+	if c.Request, err = requestName(r.request); err != nil {
+		return Command{}, err
+	}
+	if c.Behind, err = requestName(r.behind); err != nil {
 		return Command{}, err
 	}
 	return c, nil
@@ -187,6 +209,30 @@ func (r *rawCommand) decodeData(command string) (data json.RawMessage, text stri
 		return json.RawMessage("null"), "", nil
 	}
 	return bytes.Clone(r.data), text, nil
+}
+
+// MaxRequest is how long the name of a request may be.
+const MaxRequest = 64
+
+// requestName reads the name of a request. It is of few characters, so that whoever
+// passes it on, in a header or a log, need not care.
+func requestName(quoted []byte) (string, error) {
+	if quoted == nil {
+		return "", nil
+	}
+	if !isString(quoted) {
+		return "", errRequest
+	}
+	name, _ := unquote(quoted)
+	if name == "" || len(name) > MaxRequest {
+		return "", errRequest
+	}
+	for i := range len(name) {
+		if name[i] <= ' ' || name[i] > '~' {
+			return "", errRequest
+		}
+	}
+	return name, nil
 }
 
 func isString(value []byte) bool { return len(value) > 0 && value[0] == '"' }

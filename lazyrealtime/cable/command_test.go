@@ -44,6 +44,21 @@ func TestParseCommand(t *testing.T) {
 				Text: `{"action":"say","x":"\u0000"}`,
 			},
 		},
+		"message with a request": {
+			`{"command":"message","identifier":"i","data":"{}","request":"!\u007e\"","behind":"` + strings.Repeat("r", 64) + `"}`,
+			cable.Command{
+				Name: cable.CommandMessage, Identifier: "i", Data: json.RawMessage(`"{}"`), Text: `{}`,
+				Request: `!~"`, Behind: strings.Repeat("r", 64),
+			},
+		},
+		"request of null": {
+			`{"command":"message","identifier":"i","data":"1","request":null,"behind":null}`,
+			cable.Command{Name: cable.CommandMessage, Identifier: "i", Data: json.RawMessage(`"1"`), Text: `1`},
+		},
+		"only messages are requests": {
+			`{"command":"leave","identifier":"i","request":5,"behind":""}`,
+			cable.Command{Name: cable.CommandLeave, Identifier: "i"},
+		},
 		"whisper": {
 			`{"command":"whisper","identifier":"i","data":{"typing":[true, "\ud800"]}}`,
 			cable.Command{
@@ -131,6 +146,16 @@ func TestParseCommandRefuses(t *testing.T) {
 		"NUL":                     "{\"command\":\"pong\"}\x00",
 		"not UTF-8":               "{\"command\":\"leave\",\"identifier\":\"\xff\"}",
 		"surrogate in UTF-8":      "{\"command\":\"leave\",\"identifier\":\"\xed\xa0\x80\"}",
+		"request is a number":     `{"command":"message","identifier":"i","data":"1","request":1}`,
+		"request is empty":        `{"command":"message","identifier":"i","data":"1","request":""}`,
+		"request is too long":     `{"command":"message","identifier":"i","data":"1","request":"` + strings.Repeat("r", 65) + `"}`,
+		"space in a request":      `{"command":"message","identifier":"i","data":"1","request":"a b"}`,
+		"DEL in a request":        `{"command":"message","identifier":"i","data":"1","request":"\u007f"}`,
+		"NUL in a request":        `{"command":"message","identifier":"i","data":"1","request":"a\u0000"}`,
+		"letters in a request":    `{"command":"message","identifier":"i","data":"1","request":"ü"}`,
+		"half in a request":       `{"command":"message","identifier":"i","data":"1","request":"\ud800"}`,
+		"behind is an object":     `{"command":"message","identifier":"i","data":"1","request":"a","behind":{}}`,
+		"behind is empty":         `{"command":"message","identifier":"i","data":"1","request":"a","behind":""}`,
 		"no command":              `{"identifier":"i"}`,
 		"command is null":         `{"command":null,"identifier":"i"}`,
 		"command is a number":     `{"command":1,"identifier":"i"}`,

@@ -16,7 +16,9 @@
 //	{"command":"subscribe", "identifier":ID, "history":HISTORY?, "presence":WHO?}
 //	{"command":"unsubscribe", "identifier":ID}
 //	{"command":"message", "identifier":ID, "data":"JSON text"}
-//	{"command":"whisper", "identifier":ID, "data":any}             extended, like all below
+//	{"command":"message", "identifier":ID, "data":"JSON text",
+//	 "request":NAME, "behind":NAME?}                               extended, like all below
+//	{"command":"whisper", "identifier":ID, "data":any}
 //	{"command":"history", "identifier":ID, "history":HISTORY?}
 //	{"command":"join", "identifier":ID, "presence":WHO?}
 //	{"command":"leave", "identifier":ID}
@@ -39,11 +41,17 @@
 //	{"type":"presence", "identifier":ID, "message":{"type":"leave", "id":string}}
 //	{"type":"presence", "identifier":ID, "message":{"type":"info", "total":number, "records":[WHO]?}}
 //	{"type":"presence", "identifier":ID, "message":{"type":"error"}}
+//	{"type":"reply", "identifier":ID, "request":NAME, "status":"ok",
+//	 "stream_id":NAME?, "epoch":string?, "offset":number?}
+//	{"type":"reply", "identifier":ID, "request":NAME, "status":"refused" or "unavailable", "reason":string}
 //
 // ID is a string that the client has chosen. Both clients make it by writing a
 // JSON object, the channel and its parameters, which ParseIdentifier reads; but
 // they compare it as a string, so that an answer must bear exactly the one that
 // came, and not the same parameters in another order.
+//
+// A reply comes to messages that bear a request only, which is this project's own: see
+// Outcome.
 //
 // # What the clients force on a server
 //

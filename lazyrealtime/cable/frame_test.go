@@ -80,6 +80,32 @@ var frames = map[string]struct {
 		func(dst []byte) []byte { return cable.AppendPresenceError(dst, "i") },
 		`{"type":"presence","identifier":"i","message":{"type":"error"}}`,
 	},
+	"outcome": {
+		func(dst []byte) []byte {
+			return cable.AppendOutcome(dst, &cable.Outcome{
+				Identifier: room, Request: "r\"1", Status: cable.StatusOK, Stream: "s\t", Epoch: "e", Offset: cable.MaxOffset,
+			})
+		},
+		`{"type":"reply","identifier":"{\"channel\":\"Chat\",\"room\":\"1\"}","request":"r\"1","status":"ok","stream_id":"s\t","epoch":"e","offset":9007199254740992}`,
+	},
+	"outcome that is nowhere": {
+		func(dst []byte) []byte {
+			return cable.AppendOutcome(dst, &cable.Outcome{Identifier: "i", Request: "r", Status: cable.StatusOK, Epoch: "e", Offset: 1})
+		},
+		`{"type":"reply","identifier":"i","request":"r","status":"ok"}`,
+	},
+	"refused": {
+		func(dst []byte) []byte {
+			return cable.AppendOutcome(dst, &cable.Outcome{Identifier: "i", Request: "r", Status: cable.StatusRefused, Reason: cable.RefusedDenied})
+		},
+		`{"type":"reply","identifier":"i","request":"r","status":"refused","reason":"denied"}`,
+	},
+	"unavailable": {
+		func(dst []byte) []byte {
+			return cable.AppendOutcome(dst, &cable.Outcome{Identifier: "i", Request: "r", Status: cable.StatusUnavailable, Reason: cable.UnavailableOutage})
+		},
+		`{"type":"reply","identifier":"i","request":"r","status":"unavailable","reason":"outage"}`,
+	},
 	"envelope": {
 		func(dst []byte) []byte { return base.Append(dst, []byte(`1`), "e", 5) },
 		`{"identifier":"{\"channel\":\"Chat\",\"room\":\"1\"}","message":1}`,
@@ -135,6 +161,10 @@ func TestWireWords(t *testing.T) {
 		cable.ReasonTokenExpired: "token_expired", cable.ReasonIdleTimeout: "idle_timeout",
 		cable.ReasonServerRestart: "server_restart", cable.ReasonNoPong: "no_pong",
 		cable.ReasonTooSlow: "too_slow", cable.ReasonRemote: "remote",
+		string(cable.StatusOK): "ok", string(cable.StatusRefused): "refused", string(cable.StatusUnavailable): "unavailable",
+		cable.RefusedDenied: "denied", cable.RefusedInvalid: "invalid", cable.RefusedTooLarge: "too_large",
+		cable.RefusedNoSubscription: "no_subscription", cable.RefusedUnsupported: "unsupported", cable.RefusedFailed: "failed",
+		cable.UnavailableOutage: "outage", cable.UnavailableTooFast: "rate_limited", cable.UnavailableBehind: "behind",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -116,6 +116,38 @@ func FuzzCommandFields(f *testing.F) {
 	})
 }
 
+// FuzzRequest: what a message may be called, and what is made of it.
+func FuzzRequest(f *testing.F) {
+	f.Add("0123456789abcdef0123456789abcdef", "!~", "message")
+	f.Add("a b", "", "message")
+	f.Add("\x7f", "a", "whisper")
+	f.Add("\u00fc", "\x00", "message")
+	f.Fuzz(func(t *testing.T, request, behind, name string) {
+		c := cable.Command{
+			Name: name, Identifier: "i", Data: json.RawMessage(`"{}"`), Text: "{}", Request: asDecoded(request), Behind: asDecoded(behind),
+		}
+		if !isName(name) {
+			t.Skip()
+		}
+		got, err := cable.ParseCommand(encodeCommand(c))
+		if name != cable.CommandMessage {
+			c.Request, c.Behind = "", ""
+		}
+		for _, text := range []string{c.Request, c.Behind} {
+			if text == "" || requestName.MatchString(text) {
+				continue
+			}
+			if wantSyntaxError(t, err); err == nil {
+				t.Errorf("%+v is accepted", got)
+			}
+			return
+		}
+		if err != nil || !reflect.DeepEqual(got, c) {
+			t.Errorf("%+v, %v, want\n%+v", got, err, c)
+		}
+	})
+}
+
 func FuzzParseIdentifier(f *testing.F) {
 	f.Add(`{"channel":"$pubsub","stream_name":"a","signed_stream_name":"b","position":"c","x":[1]}`)
 	f.Add("{\"channel\":\"\xff\"}")
@@ -217,6 +249,11 @@ func FuzzFrames(f *testing.F) {
 		wantPresence(t, cable.AppendJoin(nil, identifier, id, message), i, wirePresence{Type: "join", ID: asDecoded(id), Info: message})
 		wantPresence(t, cable.AppendLeave(nil, identifier, id), i, wirePresence{Type: "leave", ID: asDecoded(id)})
 		wantPresence(t, cable.AppendPresenceError(nil, identifier), i, wirePresence{Type: "error"})
+		outcome := cable.Outcome{Identifier: identifier, Request: id, Status: cable.Status(id), Stream: stream, Epoch: epoch, Offset: offset}
+		reply := wireFrame{Type: "reply", Identifier: i, Request: asDecoded(id), Status: asDecoded(id), Stream: s, Epoch: p, Offset: offset}
+		wantFrame(t, cable.AppendOutcome(nil, &outcome), reply)
+		outcome.Reason, outcome.Stream = epoch, ""
+		wantFrame(t, cable.AppendOutcome(nil, &outcome), wireFrame{Type: "reply", Identifier: i, Request: asDecoded(id), Status: asDecoded(id), Reason: p})
 		counted := wirePresence{Type: "info", Total: int(int32(number))}
 		records := []cable.Presence{{ID: id, Info: message}, {}}
 		wantPresence(t, cable.AppendPresence(nil, identifier, counted.Total, records, false), i, counted)

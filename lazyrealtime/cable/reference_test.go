@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -35,6 +36,9 @@ func oracle(frame []byte) (cable.Command, error) {
 	} else if c.Name == cable.CommandWhisper {
 		c.Data = json.RawMessage(`null`)
 	}
+	if c.Name == cable.CommandMessage {
+		err = errors.Join(err, m.getRequest("request", &c.Request), m.getRequest("behind", &c.Behind))
+	}
 	if history != nil {
 		c.History = &cable.History{}
 		err = errors.Join(err, oracleHistory(history, c.History))
@@ -63,6 +67,18 @@ func oracleHistory(m members, h *cable.History) error {
 		h.Streams[name] = p
 	}
 	return err
+}
+
+var requestName = regexp.MustCompile(`^[!-~]{1,64}$`)
+
+func (m members) getRequest(name string, into *string) error {
+	if err := m.get(name, into); err != nil || !m.has(name) {
+		return err
+	}
+	if !requestName.MatchString(*into) {
+		return errors.New("no name of a request")
+	}
+	return nil
 }
 
 func (m members) has(name string) bool { return m[name] != nil && string(m[name]) != "null" }
@@ -102,6 +118,12 @@ func encodeCommand(c cable.Command) []byte {
 		}
 		frame = append(frame, '}')
 	}
+	if c.Request != "" {
+		frame = append(append(frame, `,"request":`...), marshal(c.Request)...)
+	}
+	if c.Behind != "" {
+		frame = append(append(frame, `,"behind":`...), marshal(c.Behind)...)
+	}
 	if c.Data != nil {
 		frame = append(append(frame, `,"data":`...), c.Data...)
 	}
@@ -127,6 +149,8 @@ type wireFrame struct {
 	Stream     string          `json:"stream_id"`
 	Epoch      string          `json:"epoch"`
 	Offset     uint64          `json:"offset"`
+	Request    string          `json:"request"`
+	Status     string          `json:"status"`
 }
 
 type wirePresence struct {
@@ -155,6 +179,11 @@ func (f *wireFrame) build() []byte {
 		return cable.AppendPing(nil, now)
 	case "presence":
 		return f.buildPresence()
+	case "reply":
+		return cable.AppendOutcome(nil, &cable.Outcome{
+			Identifier: f.Identifier, Request: f.Request, Status: cable.Status(f.Status), Reason: f.Reason,
+			Stream: f.Stream, Epoch: f.Epoch, Offset: f.Offset,
+		})
 	case "":
 		if f.Epoch == "" {
 			return cable.AppendMessage(nil, f.Identifier, f.Message)
