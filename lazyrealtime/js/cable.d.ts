@@ -57,6 +57,8 @@ export interface Environment {
   steady(): number;
   /** At least 0, less than 1. */
   random(): number;
+  /** A new name for what is published: 128 random bits in 22 to 64 visible ASCII characters. */
+  nonce(): string;
   setTimeout(act: () => void, delay: number): any;
   clearTimeout(timer: any): void;
 }
@@ -76,6 +78,11 @@ export interface Options {
   backoffCap?: number;
   /** Clients of a server that restarts come back over this time. Default 5,000. */
   restartWindow?: number;
+  /**
+   * For how long what may have been published is repeated; behind it `publish` is rejected as "unanswered".
+   * 20,000 less than the engine remembers the ids of messages for, at least. Default 90,000.
+   */
+  repeatWindow?: number;
   env?: Partial<Environment>;
 }
 
@@ -95,7 +102,7 @@ export class Cable extends EventTarget {
 
   /** Tries now: instead of waiting, or after the cable was closed. */
   open(): void;
-  /** Ends the connection until `open`. Subscriptions keep their positions. */
+  /** Ends the connection until `open`. Subscriptions keep their positions; what waits to be published is rejected. */
   close(reason?: string): void;
 
   /**
@@ -124,6 +131,19 @@ export class Cable extends EventTarget {
   ): void;
 }
 
+/** Why `publish` was rejected. */
+export class PublishError extends Error {
+  constructor(reason: string, uncertain?: boolean);
+  /**
+   * The server's word: "denied", "invalid", "too_large", "unsupported" (the channel takes no messages),
+   * "failed" (the channel said no), "no_subscription". Or ours: "rejected" and "unsubscribed" (the
+   * subscription), "closed" (the cable), "too_many" (1,000 wait already), "unanswered" (repeatWindow).
+   */
+  readonly reason: string;
+  /** It may have been published all the same: it was sent, and the answer did not come. */
+  readonly uncertain: boolean;
+}
+
 /**
  * One use of a channel by the page. Iterating gives the messages from the first `next()` on, and throws
  * on a gap and when more than a thousand messages wait.
@@ -143,6 +163,13 @@ export class Subscription<Message = any> implements AsyncIterable<{ message: Mes
   send(data: unknown): boolean;
   /** Calls an action of the channel with its parameters; otherwise as `send`. */
   perform(action: string, data?: Record<string, unknown>): boolean;
+  /**
+   * Publishes through the channel: as soon as there is a connection, again after every cut and outage until
+   * it is answered, stored once, and in the order of the calls. Resolves to its position; undefined where
+   * the channel is the application's own. Rejects with a PublishError; with the signal's reason, after which
+   * it may still have been published; with a TypeError as `send`.
+   */
+  publish(data: unknown, options?: { signal?: AbortSignal }): Promise<Position | undefined>;
   /** Sends to the other subscribers, past the log; otherwise as `send`. */
   whisper(data: unknown): boolean;
 

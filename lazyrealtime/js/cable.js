@@ -2,14 +2,18 @@
 //
 //   import { Cable } from "/cable.js";
 //   const cable = new Cable();
-//   cable.signedStream(name, { position, received: (message) => show(message), gap: () => location.reload() });
+//   const received = (message) => show(message), gap = () => location.reload();
+//   const room = cable.signedStream(name, { position, received, gap });
+//   await room.publish({ text: "hello" });
 //
 // It speaks Action Cable's extended protocol (JSON text frames). What it adds is certainty: every
 // subscription remembers the epoch and the offset of what it last received and names them when it comes
-// back, so that each message arrives once and in order, or `gap` says that this is impossible.
+// back, so that each message arrives once and in order, or `gap` says that this is impossible. What it
+// publishes is repeated until it is answered, and stored once and in order.
 //
-// Three owners of state: Cable has the socket and decides when to try again, Wire is one subscription as
-// the server knows it, Subscription is one use of it by the page. All times are in milliseconds.
+// Four owners of state: Cable has the socket and decides when to try again, Wire is one subscription as
+// the server knows it, Outbox is what it has to publish, Subscription is one use of it by the page. All
+// times are in milliseconds.
 
 const PROTOCOL = "actioncable-v1-ext-json";
 
@@ -18,6 +22,7 @@ const DEFAULTS = {
   backoffBase: 1_000, // the n-th attempt waits a random part of min(backoffCap, backoffBase * 2^n)
   backoffCap: 30_000,
   restartWindow: 5_000, // a server that restarts gets its clients back over this time
+  repeatWindow: 90_000, // for so long what may have been published is repeated; engines know it for 120,000
   tokenVia: "protocol",
 };
 
@@ -30,6 +35,10 @@ const STABLE = 10_000; // a connection that lasted this long was a good one: del
 const NUDGE = 500; // "at once" is a random moment within this: a whole office comes online together
 const STEP = 1_000; // the longest timer while waiting for the next attempt
 const QUEUE = 1_000; // messages that wait for an async iterator
+const OUTBOX = 1_000; // messages of a subscription that wait to be published
+const UNANSWERED = 8; // of these, how many are under way
+const TOO_BIG = 1009; // the close code of who was sent more than he takes (RFC 6455, 7.4.1)
+const UNTOUCHED = ["behind", "rate_limited"]; // why nothing was done with a message, for certain
 
 /** One WebSocket, kept alive, and the subscriptions on it. Fires "statechange". */
 export class Cable extends EventTarget {
@@ -46,6 +55,7 @@ export class Cable extends EventTarget {
   #reason = null;
 
   #socket = null;
+  #largest = { size: 0, request: undefined }; // of what was sent on it
   #attempt = 0; // numbers the attempts, so that a late answer to an old one is known as such
   #failures = 0;
   #welcomed = null; // when the server said welcome, or null
@@ -66,7 +76,11 @@ export class Cable extends EventTarget {
     this.#url.hash = "";
     this.#port = {
       env: this.#env,
+      options: this.#options,
       send: (command) => this.#send(command),
+      closed: () => this.#state === "closed",
+      clocks: () => this.#clocks(),
+      elapsed: (from) => this.#elapsed(from),
       forget: (wire) => this.#wires.delete(wire.identifier),
       restart: () => this.#lost(),
       quiet: () => this.#heard.wall - LAG,
@@ -102,9 +116,10 @@ export class Cable extends EventTarget {
     this.#connect();
   }
 
-  /** Ends the connection until open is called. Subscriptions and their positions stay. */
+  /** Ends the connection until open is called. Subscriptions and positions stay, what waits to be published goes. */
   close(reason = "closed") {
     this.#detach();
+    for (const wire of this.#wires.values()) wire.outbox.empty("closed");
     this.#become("closed", { reason });
   }
 
@@ -177,9 +192,19 @@ export class Cable extends EventTarget {
       return this.close(error.message); // a token that is no subprotocol, ws: from an https: page
     }
     this.#socket = socket;
+    this.#largest = { size: 0, request: undefined };
     socket.onopen = () => socket.protocol === PROTOCOL || this.close("unsupported protocol");
     socket.onmessage = ({ data }) => this.#receive(data);
-    socket.onclose = ({ code }) => this.#lost(restarts(code) ? this.#options.restartWindow : 0);
+    socket.onclose = ({ code }) => {
+      if (code === TOO_BIG) this.#tooBig();
+      this.#lost(restarts(code) ? this.#options.restartWindow : 0);
+    };
+  }
+
+  /** The server does not say what was too big, and would close again for it: it was the largest, if anything. */
+  #tooBig() {
+    const answer = { request: this.#largest.request, status: "refused", reason: "too_large" };
+    for (const wire of this.#wires.values()) wire.outbox.answer(answer);
   }
 
   #receive(data) {
@@ -223,7 +248,10 @@ export class Cable extends EventTarget {
 
   #send(command) {
     if (this.#welcomed === null || this.#socket?.readyState !== 1) return false;
-    this.#socket.send(JSON.stringify(command));
+    const text = JSON.stringify(command);
+    this.#socket.send(text);
+    const size = bytes(text, this.#largest.size);
+    if (size > this.#largest.size) this.#largest = { size, request: command.request };
     return true;
   }
 
@@ -365,6 +393,7 @@ class Wire {
   constructor(port, identifier) {
     this.#port = port;
     this.identifier = identifier;
+    this.outbox = new Outbox(port, this);
   }
 
   get live() {
@@ -396,6 +425,7 @@ class Wire {
 
   remove(use) {
     this.leave(use);
+    this.outbox.empty("unsubscribed", use);
     if (!this.#uses.delete(use) || this.#uses.size > 0) return;
     this.#answer(new Error("presence: unsubscribed"));
     if (this.#status === "asked") return; // the answer ends it, or finds it wanted again
@@ -438,6 +468,7 @@ class Wire {
 
   /** The server knows nothing of it any more: the socket is gone, or the subscription. */
   cut() {
+    this.outbox.cut();
     if (this.live) this.#quietUntil = Math.max(this.#quietUntil, this.#port.quiet());
     this.#status = "none";
     this.#asks = 0;
@@ -452,6 +483,7 @@ class Wire {
     if (frame.type === "confirm_history") return this.#learn(frame.streams);
     if (frame.type === "reject_history") return this.#gap(frame.streams);
     if (frame.type === "presence") return this.#presence(frame.message);
+    if (frame.type === "reply") return this.outbox.answer(frame);
     if (frame.type === undefined) this.#deliver(frame);
   }
 
@@ -465,12 +497,14 @@ class Wire {
     this.#quietUntil ??= this.#port.env.now();
     if (this.#joins.size > 0) this.#join();
     if (this.#questions.size > 0) this.#question();
+    this.outbox.flush();
     this.#emit("confirmed", { again });
   }
 
   #rejected() {
     if (this.#status !== "asked" || this.#superseded(false)) return;
     this.#answer(new Error("presence: subscription rejected"));
+    this.outbox.empty("rejected");
     const uses = [...this.#uses];
     this.#uses.clear();
     this.cut();
@@ -570,6 +604,143 @@ class Wire {
   }
 }
 
+/** Why something was not published, or perhaps not: `uncertain` says that it may be in the log all the same. */
+export class PublishError extends Error {
+  name = "PublishError";
+
+  constructor(reason, uncertain = false) {
+    super(`cable: ${uncertain ? "perhaps not" : "not"} published: ${reason}`);
+    this.reason = reason;
+    this.uncertain = uncertain;
+  }
+}
+
+/**
+ * What the page publishes through one Wire, oldest first, until it is answered. A message keeps its name
+ * when it is sent again, and the server stores a name once. Each says behind which unanswered one it
+ * stands, and the server does nothing with one that stands behind one it could not store: so that they
+ * are stored in this order, although several are under way. After such an answer all that is under way
+ * comes back, and the oldest begins anew.
+ */
+class Outbox {
+  #port;
+  #wire;
+  #letters = []; // {use, data, request, settle, sent, since, before, done}
+  #returning = false; // an answer was "unavailable", the others under way will be, too
+  #pause = null; // the timer until the next try
+  #tries = 0;
+
+  constructor(port, wire) {
+    this.#port = port;
+    this.#wire = wire;
+  }
+
+  /** Publishes data, a JSON text, for a use. */
+  add(use, data, signal) {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      if (this.#port.closed()) return reject(new PublishError("closed"));
+      if (this.#letters.length >= OUTBOX) return reject(new PublishError("too_many"));
+      const letter = { use, data, request: this.#port.env.nonce() };
+      const abort = () => this.#done(letter, () => reject(signal.reason));
+      signal?.addEventListener("abort", abort, { once: true });
+      letter.settle = (error, position) => this.#done(letter, () => {
+        signal?.removeEventListener("abort", abort);
+        if (error) reject(error);
+        else resolve(position);
+      });
+      this.#letters.push(letter);
+      this.flush();
+    });
+  }
+
+  /** Ends a letter for the page; one that is under way stays until its answer, for what stands behind it. */
+  #done(letter, act) {
+    if (letter.done) return;
+    letter.done = true;
+    if (!letter.sent) this.#remove(letter);
+    act();
+  }
+
+  #remove(letter) {
+    this.#letters = this.#letters.filter((other) => other !== letter);
+  }
+
+  /** Sends what may be sent now. */
+  flush() {
+    if (!this.#wire.live || this.#returning || this.#pause !== null) return;
+    const under = this.#letters.filter(({ sent }) => sent);
+    for (const letter of this.#letters) {
+      if (letter.sent) continue;
+      if (under.length === UNANSWERED) return;
+      if (this.#tooLate(letter)) letter.settle(new PublishError("unanswered", true));
+      else if (!this.#post(letter, under.at(-1))) return;
+      else under.push(letter);
+    }
+  }
+
+  /** Whether the server may have stored it so long ago that it would not know it again. */
+  #tooLate({ since }) {
+    return since && this.#port.elapsed(since) > this.#port.options.repeatWindow;
+  }
+
+  #post(letter, ahead) {
+    const { request, data, since } = letter;
+    if (!this.#wire.send({ command: "message", data, request, behind: ahead?.request })) return false;
+    letter.sent = true;
+    letter.before = since;
+    letter.since = since ?? this.#port.clocks();
+    return true;
+  }
+
+  /** What the server says of a letter. One that it did nothing with is as uncertain as before. */
+  answer({ request, status, reason, epoch, offset }) {
+    const letter = this.#letters.find((letter) => letter.sent && letter.request === request);
+    if (!letter) return;
+    letter.sent = false;
+    if (status === "unavailable") {
+      this.#returning = true;
+      if (UNTOUCHED.includes(reason)) letter.since = letter.before;
+      if (letter.done) this.#remove(letter);
+    } else {
+      this.#tries = 0;
+      this.#remove(letter);
+      const position = epoch === undefined ? undefined : { epoch, offset };
+      letter.settle(status === "ok" ? null : new PublishError(reason, Boolean(letter.before)), position);
+    }
+    this.#next();
+  }
+
+  #next() {
+    if (!this.#returning) return this.flush();
+    if (this.#letters.some(({ sent }) => sent)) return;
+    this.#returning = false;
+    const { env, options } = this.#port;
+    const window = Math.min(options.backoffCap, options.backoffBase * 2 ** this.#tries++);
+    this.#pause = env.setTimeout(() => {
+      this.#pause = null;
+      this.flush();
+    }, Math.ceil(env.random() * window));
+  }
+
+  /** No answer comes any more to what is under way. */
+  cut() {
+    this.#letters = this.#letters.filter(({ done }) => !done);
+    for (const letter of this.#letters) letter.sent = false;
+    this.#returning = false;
+  }
+
+  /** Gives up what is to be published, of one use or of all. */
+  empty(reason, use = undefined) {
+    for (const letter of this.#letters) {
+      if (!use || letter.use === use) letter.settle(new PublishError(reason, Boolean(letter.since)));
+    }
+    if (this.#letters.length > 0) return;
+    this.#port.env.clearTimeout(this.#pause);
+    this.#pause = null;
+  }
+}
+
 /** One use of a channel by the page; also an async iterable of {message, stream, epoch, offset, fleeting}. */
 export class Subscription {
   #wire;
@@ -607,6 +778,19 @@ export class Subscription {
   /** Calls an action of the channel, as Action Cable does. */
   perform(action, data = {}) {
     return this.send({ ...data, action });
+  }
+
+  /**
+   * Publishes data, as soon as there is a connection, and again until it is answered: {epoch, offset} where
+   * the channel stores it. A PublishError says why not. What a signal aborts is not sent again; it may have
+   * been published.
+   */
+  async publish(data, { signal } = {}) {
+    sendable(data);
+    const text = JSON.stringify(data);
+    if (text === undefined) throw new TypeError(`cable: a ${typeof data} cannot be sent`);
+    if (this.#ended) throw new PublishError(this.#ended);
+    return this.#wire.outbox.add(this, text, signal);
   }
 
   /** Sends data to the other subscribers, without the log: typing, cursors. */
@@ -806,6 +990,16 @@ function sendable(data) {
   if (!data) throw new TypeError(`cable: ${JSON.stringify(data)} cannot be sent`);
 }
 
+/** The bytes of a text in UTF-8, or something smaller if they are certainly not more than a size. */
+function bytes(text, size) {
+  return 3 * text.length <= size ? text.length : new TextEncoder().encode(text).length;
+}
+
+/** 128 random bits: nobody can guess the name of a message, and publish another one under it. */
+function nonce() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 function parse(json) {
   try {
     return JSON.parse(json);
@@ -830,6 +1024,7 @@ function browser() {
     now: () => Date.now(),
     steady: () => performance.now(),
     random: () => Math.random(),
+    nonce,
     setTimeout: (act, delay) => setTimeout(act, delay),
     clearTimeout: (timer) => clearTimeout(timer),
   };
