@@ -48,8 +48,46 @@ class Reader {
   }
 }
 
+/** A part of a page that publishes, and what it was told. */
+class Writer {
+  promised = []; // the offset of the n-th, or the error; undefined: no answer yet
+
+  constructor(sim, stream, name) {
+    this.sim = sim;
+    this.stream = stream;
+    this.name = name;
+    this.subscription = sim.cable.signedStream(stream);
+  }
+
+  /** Publishes the next one, unless so many wait already. */
+  publish(most) {
+    if (this.promised.filter((offset) => offset === undefined).length === most) return;
+    const n = this.promised.push(undefined) - 1;
+    this.subscription.publish({ writer: this.name, n }).then(
+      ({ offset }) => (this.promised[n] = offset),
+      (error) => (this.promised[n] = error),
+    );
+  }
+
+  judge(log, report) {
+    const mine = log.messages.filter(({ data }) => data?.writer === this.name);
+    const offsets = new Map();
+    let last = -1;
+    for (const { data: { n }, offset } of mine) {
+      if (offsets.has(n)) report.doubled++;
+      else if (n < last) report.reordered++;
+      offsets.set(n, offset);
+      last = Math.max(last, n);
+    }
+    for (const [n, offset] of this.promised.entries()) if (offset !== offsets.get(n) || offset === undefined) report.lost++;
+    report.published += this.promised.length;
+  }
+}
+
 class Simulation {
   readers = [];
+  writers = [];
+  forsaken = []; // connections that the client has given up, and the server not yet
   published = Object.fromEntries(STREAMS.map((stream) => [stream, []]));
   cuts = 0;
 
@@ -57,7 +95,8 @@ class Simulation {
     this.random = seeded(seed);
     this.world = new World({ random: this.random });
     this.server = new Server(this.world, this.random);
-    const quick = { backoffBase: 100, backoffCap: 1_000, restartWindow: 200 };
+    // This server forgets no name, and reads what was given up minutes ago.
+    const quick = { backoffBase: 100, backoffCap: 1_000, restartWindow: 200, repeatWindow: Infinity };
     this.cable = new Cable("/cable", { env: this.world.env, ...quick });
   }
 
@@ -67,13 +106,32 @@ class Simulation {
 
   get connections() {
     const { connections } = this.server;
-    for (const connection of connections) if (connection.gone) connections.delete(connection);
+    for (const connection of connections) {
+      if (!connection.gone) continue;
+      connections.delete(connection);
+      this.forsaken.push(connection);
+    }
     return [...connections];
+  }
+
+  /** The server reads what a client has sent before it gave a connection up. */
+  haunt() {
+    const connection = this.pick(this.forsaken);
+    connection?.step("read");
   }
 
   publish(stream = this.pick(STREAMS)) {
     this.server.publish(stream);
-    this.published[stream].push(this.server.log(stream).messages.at(-1));
+    this.note();
+  }
+
+  /** Notes what has come into the logs. */
+  note() {
+    for (const stream of STREAMS) {
+      const { messages } = this.server.log(stream);
+      const last = this.published[stream].at(-1)?.offset ?? 0;
+      this.published[stream].push(...messages.slice(messages.findLastIndex(({ offset }) => offset <= last) + 1));
+    }
   }
 
   cut(code) {
@@ -85,6 +143,9 @@ class Simulation {
 
   /** One random thing happens. */
   async step() {
+    this.note();
+    if (this.writers.length > 0 && this.random() < 0.1) this.pick(this.writers).publish(12);
+    if (this.forsaken.length > 0 && this.random() < 0.1) this.haunt();
     const dice = this.random();
     const connection = this.pick(this.connections);
     if (dice < 0.2) return this.publish();
@@ -134,7 +195,7 @@ class Simulation {
   /** Until everything has arrived. */
   async drain() {
     await this.world.happen("pageshow");
-    for (let quiet = 0; quiet < 3; ) {
+    for (let quiet = 0, rounds = 0; quiet < 3; rounds++) {
       await this.world.happen("online");
       await this.world.advance(1_000);
       for (const connection of this.connections) connection.ping();
@@ -142,8 +203,10 @@ class Simulation {
       while (this.connections.some((connection) => connection.busy) && steps++ < 100_000) {
         for (const connection of this.connections) for (const kind of ["read", "fanout", "deliver"]) connection.step(kind);
       }
-      quiet = this.cable.state === "open" && steps < 50 ? quiet + 1 : 0;
+      const waiting = rounds < 200 && this.writers.some(({ promised }) => promised.includes(undefined));
+      quiet = this.cable.state === "open" && steps < 50 && !waiting ? quiet + 1 : 0;
     }
+    this.note();
   }
 
   report() {
@@ -167,6 +230,30 @@ for (const seed of [1, 2, 3, 4]) {
     assert.deepEqual(wrong, none);
     assert.equal(gaps, 0);
     assert.ok(received > 2_000 && sim.cuts > 100, `${received} received, ${sim.cuts} cuts`);
+  });
+}
+
+for (const seed of [1, 2, 3, 4]) {
+  test(`what is published is stored once and in order, through cuts and outages (seed ${seed})`, async (t) => {
+    const sim = new Simulation(seed);
+    sim.server.outage = 0.1;
+    for (const [i, stream] of [...STREAMS, "a"].entries()) sim.writers.push(new Writer(sim, stream, i));
+    for (const stream of STREAMS) sim.readers.push(new Reader(sim, stream));
+    for (let n = 0; n < 20_000; n++) {
+      await sim.step();
+      for (const connection of sim.connections) for (const kind of ["read", "deliver", "deliver"]) connection.step(kind);
+    }
+    for (const connection of sim.forsaken) for (let n = 0; n < 20; n++) connection.step("read");
+    sim.server.outage = 0;
+    await sim.drain();
+    const report = { published: 0, lost: 0, doubled: 0, reordered: 0 };
+    for (const writer of sim.writers) writer.judge(sim.server.log(writer.stream), report);
+    const { published, ...wrong } = report;
+    t.diagnostic(`${published} published, ${sim.cuts} cuts`);
+    assert.deepEqual(wrong, { lost: 0, doubled: 0, reordered: 0 });
+    assert.ok(published > 1_500 && sim.cuts > 100, `${published} published, ${sim.cuts} cuts`);
+    const { received, gaps, ...unread } = sim.report();
+    assert.deepEqual({ ...unread, gaps }, { ...none, gaps: 0 });
   });
 }
 

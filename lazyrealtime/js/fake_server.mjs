@@ -1,5 +1,6 @@
 // A hub for tests: a log per stream, and connections whose frames arrive when the test says so, in order, or
-// never. It does what the real one promises: history first, live held until then, one answer per subscribe.
+// never. It does what the real one promises: history first, live held until then, one answer per subscribe, and
+// what is published under one name stored once.
 
 import { PROTOCOL } from "./fake_browser.mjs";
 
@@ -18,10 +19,11 @@ class Log {
   messages = []; // {offset, id}
   tail = 0;
   gone = 0; // retention has passed this offset
+  names = new Map(); // request -> offset
 
-  append(id, step) {
+  append(id, step, data) {
     this.tail += step; // only the order of offsets has a meaning
-    this.messages.push({ offset: this.tail, id });
+    this.messages.push({ offset: this.tail, id, data });
   }
 
   retain(count) {
@@ -39,6 +41,7 @@ export class Server {
   tells = true; // positions in its confirmations
   asks = 0; // frames that the server has read
   refused = 0;
+  outage = 0; // how likely it is that the log does not answer
   #ids = 0;
 
   constructor(world, random) {
@@ -52,8 +55,20 @@ export class Server {
     return this.logs.get(stream);
   }
 
-  publish(stream) {
-    this.log(stream).append(++this.#ids, 1 + Math.floor(this.random() * 3));
+  publish(stream, data) {
+    this.log(stream).append(++this.#ids, 1 + Math.floor(this.random() * 3), data);
+  }
+
+  /** Stores what a client publishes, once: its offset. Undefined: the log did not answer, whatever it has done. */
+  store(stream, request, data) {
+    const log = this.log(stream);
+    const fate = this.random();
+    if (fate < this.outage / 2) return undefined;
+    if (!log.names.has(request)) {
+      this.publish(stream, data);
+      log.names.set(request, log.tail);
+    }
+    return fate < this.outage ? undefined : log.names.get(request);
   }
 
   /** What a page rendered now would carry. */
@@ -66,7 +81,7 @@ export class Server {
 class Connection {
   #in = []; // commands under way
   #out = []; // frames under way
-  #subscriptions = new Map(); // identifier -> {stream, at}
+  #subscriptions = new Map(); // identifier -> {stream, at, stuck}
   #accepted = false;
 
   constructor(server, socket) {
@@ -118,8 +133,9 @@ class Connection {
     this.#out.push(JSON.stringify(frame));
   }
 
-  #read({ command, identifier, history, position }) {
+  #read({ command, identifier, history, position, ...message }) {
     this.server.asks++;
+    if (command === "message") this.#store(identifier, message);
     if (command === "unsubscribe") this.#subscriptions.delete(identifier);
     if (command === "subscribe") this.#subscribe(identifier, history, position);
   }
@@ -141,6 +157,20 @@ class Connection {
     }
     for (const message of log.behind(from.offset)) this.#message(identifier, stream, message);
     this.#tell({ type: "confirm_history", identifier, ...(this.server.tells && { streams: at }) });
+  }
+
+  #store(identifier, { request, behind, data }) {
+    const subscription = this.#subscriptions.get(identifier);
+    const reply = (status, more) => this.#tell({ type: "reply", identifier, request, status, ...more });
+    if (!subscription) return reply("refused", { reason: "no_subscription" });
+    const stuck = behind !== undefined && behind === subscription.stuck;
+    const offset = stuck ? undefined : this.server.store(subscription.stream, request, JSON.parse(data));
+    if (offset !== undefined) {
+      if (subscription.stuck === request) subscription.stuck = undefined;
+      return reply("ok", { stream_id: subscription.stream, epoch: this.server.log(subscription.stream).epoch, offset });
+    }
+    subscription.stuck = request;
+    reply("unavailable", { reason: stuck ? "behind" : "outage" });
   }
 
   #behind() {
