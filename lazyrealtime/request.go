@@ -26,7 +26,7 @@ const anonymousRequest = 22
 // value of its context.
 type request struct {
 	id string
-	at Position // where publishMessage has published it
+	at Position // where publishMessage has published it, if it has
 }
 
 type requestKey struct{}
@@ -67,19 +67,16 @@ func (s *session) request(sub *Subscriber, c *cable.Command) {
 	}
 	r := &request{id: requestID(s.id.ID, c.Request)}
 	o.Status, o.Reason = s.try(sub, c, r)
-	if s.ctx.Err() != nil {
-		return // nobody is there, and why it failed says nothing
-	}
 	switch {
 	case o.Status == cable.StatusUnavailable:
 		sub.stuck = c.Request
 	case sub.stuck == c.Request:
 		sub.stuck = ""
 	}
-	if o.Status == cable.StatusOK && r.at.Epoch != "" {
+	if r.at.Epoch != "" {
 		o.Stream, o.Epoch, o.Offset = sub.followers[0].group.form.stream, r.at.Epoch, r.at.Offset
 	}
-	_ = sub.push(cable.AppendOutcome(nil, o))
+	_ = sub.push(cable.AppendOutcome(nil, o)) // unless it has ended meanwhile, and with it who waits
 }
 
 // try passes a message on, unless something stands against that, and says what became

@@ -308,6 +308,8 @@ func TestRequestOrder(t *testing.T) {
 		c.send(ask(roomID, "6", "", `null`))
 		c.send(ask(roomID, "7", "6", `7`))
 		c.want(told(roomID, "6", "refused", "invalid"), w.toldAt("7", 5))
+		c.send(ask(roomID, "8", "5", `8`)) // late, and still behind it
+		c.want(told(roomID, "8", "unavailable", "behind"))
 		w.wantLog("1", "2", "3", "4", "7")
 	})
 }

@@ -139,10 +139,12 @@ func (o *hubOptions) allowedOrigins() []origin {
 
 // authorize decides by what the hub has checked before it asks: a topic is followed
 // by a name that was signed with -secret, and whoever has that may see what was
-// published. Publishing is for those who have the key.
+// published. Publishing is for those who have the key, unless -publish says more.
 func (o *hubOptions) authorize(_ context.Context, id lazyrealtime.Identity, op lazyrealtime.Op, _ string) error {
 	switch {
 	case op == lazyrealtime.OpSubscribe, op == lazyrealtime.OpReplay:
+		return nil
+	case op == lazyrealtime.OpPublish && o.publish:
 		return nil
 	case op == lazyrealtime.OpWhisper && o.whisper:
 		return nil

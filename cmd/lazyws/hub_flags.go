@@ -44,7 +44,8 @@ type hubOptions struct {
 
 	secret, publishKey, jwtKey key
 	jwtIssuer, jwtAudience     string
-	public, whisper, presence  bool
+	public, publish            bool
+	whisper, presence          bool
 	origins                    list
 
 	maxMessage     int
@@ -77,6 +78,7 @@ func parseHub(p *program, args []string) (*hubOptions, error) {
 	f.StringVar(&o.jwtIssuer, "jwt-issuer", "", "what a token's `iss` must be")
 	f.StringVar(&o.jwtAudience, "jwt-audience", "", "what a token's `aud` must have")
 	f.BoolVar(&o.public, "public", false, "everybody may follow any topic, and whisper in it, by its plain name")
+	f.BoolVar(&o.publish, "publish", false, "clients may publish in the topics that they follow, as subscription.publish of cable.js does")
 	f.BoolVar(&o.whisper, "whisper", false, "clients may whisper in topics whose signed name they have")
 	f.BoolVar(&o.presence, "presence", false, "clients may be present in topics, and see who is, under their token's sub")
 	f.Var(&o.origins, "allow-origin", "`origin` of pages that may connect beside those of the hub's own host, as https://example.com or https://*.example.com; * is all; may be repeated")

@@ -42,7 +42,7 @@ setTimeout(() => {
 
 // ---- cases ----
 
-const cases = ["clock", "confirm", "slow", "sse", "back", "morph", "fire"]
+const cases = ["clock", "confirm", "slow", "sse", "back", "morph", "fire", "publish"]
 
 async function runCase(file) {
   const { run, name, flags } = await import(`./cases/${file}.mjs`)
