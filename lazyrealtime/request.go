@@ -68,7 +68,7 @@ func (s *session) request(sub *Subscriber, c *cable.Command) {
 	r := &request{id: requestID(s.id.ID, c.Request)}
 	o.Status, o.Reason = s.try(sub, c, r)
 	switch {
-	case o.Status == cable.StatusUnavailable:
+	case o.Status != cable.StatusOK:
 		sub.stuck = c.Request
 	case sub.stuck == c.Request:
 		sub.stuck = ""
@@ -80,8 +80,10 @@ func (s *session) request(sub *Subscriber, c *cable.Command) {
 }
 
 // try passes a message on, unless something stands against that, and says what became
-// of it. What stands behind one that could not be served is not served either: it would
-// be stored before that one.
+// of it. What stands behind one that was not taken is not served either: it would be
+// stored before that one, should that be sent again. So also behind one that was
+// refused: if the client does not get that answer, it does send it again, and the answer
+// may be another one then.
 func (s *session) try(sub *Subscriber, c *cable.Command, r *request) (cable.Status, string) {
 	data := json.RawMessage(c.Text)
 	switch {

@@ -300,17 +300,26 @@ func TestRequestOrder(t *testing.T) {
 			c.send(ask(roomID, "4", "3", `4`))
 			c.want(w.toldAt("1", 1), w.toldAt("2", 2), w.toldAt("3", 3), w.toldAt("4", 4))
 		}
-		// One that is given up stops nobody, and one that is refused neither.
+		// One that is given up stops nobody who does not stand behind it.
 		w.log.Fail(enginetest.OpAppend)
 		c.send(ask(roomID, "5", "4", `5`))
 		c.want(told(roomID, "5", "unavailable", "outage"))
 		w.log.Before(nil)
 		c.send(ask(roomID, "6", "", `null`))
 		c.send(ask(roomID, "7", "6", `7`))
-		c.want(told(roomID, "6", "refused", "invalid"), w.toldAt("7", 5))
-		c.send(ask(roomID, "8", "5", `8`)) // late, and still behind it
-		c.want(told(roomID, "8", "unavailable", "behind"))
-		w.wantLog("1", "2", "3", "4", "7")
+		c.want(told(roomID, "6", "refused", "invalid"), told(roomID, "7", "unavailable", "behind"))
+		c.send(ask(roomID, "5", "", `5`))
+		c.want(w.toldAt("5", 5))
+		c.send(ask(roomID, "7", "6", `7`)) // which was not the latest
+		c.want(w.toldAt("7", 6))
+		w.log.Fail(enginetest.OpAppend)
+		c.send(ask(roomID, "8", "", `8`))
+		c.want(told(roomID, "8", "unavailable", "outage"))
+		w.log.Before(nil)
+		c.send(ask(roomID, "9", "", `9`))
+		c.send(ask(roomID, "10", "8", `10`)) // late, and still behind it
+		c.want(w.toldAt("9", 7), told(roomID, "10", "unavailable", "behind"))
+		w.wantLog("1", "2", "3", "4", "5", "7", "9")
 	})
 }
 
@@ -379,5 +388,33 @@ func TestRequestEnds(t *testing.T) {
 			}
 			w.wantStats(0, 0)
 		}
+	})
+}
+
+// A refusal that does not reach the client is asked for again, and may not come again:
+// what stood behind it has not been stored meanwhile.
+func TestRequestOrderBehindRefusal(t *testing.T) {
+	var denied bool
+	config := identified
+	config.Authorize = func(_ context.Context, _ lazyrealtime.Identity, op lazyrealtime.Op, _ string) error {
+		if op == lazyrealtime.OpPublish && denied {
+			return errors.New("nobody knows")
+		}
+		return nil
+	}
+	modes(t, config, func(w *world) {
+		c := w.asker("a")
+		denied = true
+		c.send(ask(roomID, "1", "", `1`))
+		c.want(told(roomID, "1", "refused", "denied"))
+		denied = false
+		c.send(ask(roomID, "2", "1", `2`))
+		c.want(told(roomID, "2", "unavailable", "behind"))
+		_ = c.conn.Close() // and the answers are lost
+		c = w.asker("a")
+		c.send(ask(roomID, "1", "", `1`))
+		c.send(ask(roomID, "2", "1", `2`))
+		c.want(w.toldAt("1", 1), w.toldAt("2", 2))
+		w.wantLog("1", "2")
 	})
 }

@@ -25,7 +25,7 @@ type Subscriber struct {
 
 	followers []*follower // one for each topic
 	confirmed int64       // when it was, in Unix milliseconds; serving goroutine only
-	stuck     string      // the latest request that is to be repeated; serving goroutine only
+	stuck     string      // the latest request that was not taken; serving goroutine only
 	present   bool        // its identity is present in the first topic, on its account; serving goroutine only
 
 	mu      sync.Mutex

@@ -45,7 +45,7 @@ type Command struct {
 	Request string
 	// Behind is the Request of the message before it, if that was not answered when
 	// this one was sent; "" for none. Messages that are to keep their order need it:
-	// this one is not to be served if that one is still to be repeated.
+	// this one is not to be served if that one was not taken, and may come again.
 	Behind string
 	// Presence is who the client says that it is; nil: it does not say. Nothing
 	// vouches for it.

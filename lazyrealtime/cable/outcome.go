@@ -21,7 +21,7 @@ const (
 	RefusedFailed         = "failed"          // the application says no, in its own words
 	UnavailableOutage     = "outage"          // the log cannot be reached: nobody knows whether the message is in it
 	UnavailableTooFast    = "rate_limited"    // the client sends too much; nothing was done
-	UnavailableBehind     = "behind"          // the message before it has to be repeated first; nothing was done
+	UnavailableBehind     = "behind"          // the message before it was not taken; nothing was done
 )
 
 // Outcome is the answer to a message that bore a request, for extended clients.

@@ -618,7 +618,7 @@ export class PublishError extends Error {
 /**
  * What the page publishes through one Wire, oldest first, until it is answered. A message keeps its name
  * when it is sent again, and the server stores a name once. Each says behind which unanswered one it
- * stands, and the server does nothing with one that stands behind one it could not store: so that they
+ * stands, and the server does nothing with one that stands behind one it has not stored: so that they
  * are stored in this order, although several are under way. After such an answer all that is under way
  * comes back, and the oldest begins anew.
  */
@@ -626,7 +626,8 @@ class Outbox {
   #port;
   #wire;
   #letters = []; // {use, data, request, settle, sent, since, before, done}
-  #returning = false; // an answer was "unavailable", the others under way will be, too
+  #returning = false; // one has come back, and those behind it will
+  #outage = false; // and not because one was refused: trying again at once would be no use
   #pause = null; // the timer until the next try
   #tries = 0;
 
@@ -700,6 +701,7 @@ class Outbox {
     letter.sent = false;
     if (status === "unavailable") {
       this.#returning = true;
+      this.#outage ||= reason !== "behind";
       if (UNTOUCHED.includes(reason)) letter.since = letter.before;
       if (letter.done) this.#remove(letter);
     } else {
@@ -715,6 +717,8 @@ class Outbox {
     if (!this.#returning) return this.flush();
     if (this.#letters.some(({ sent }) => sent)) return;
     this.#returning = false;
+    if (!this.#outage) return this.flush();
+    this.#outage = false;
     const { env, options } = this.#port;
     const window = Math.min(options.backoffCap, options.backoffBase * 2 ** this.#tries++);
     this.#pause = env.setTimeout(() => {
@@ -727,7 +731,7 @@ class Outbox {
   cut() {
     this.#letters = this.#letters.filter(({ done }) => !done);
     for (const letter of this.#letters) letter.sent = false;
-    this.#returning = false;
+    this.#returning = this.#outage = false;
   }
 
   /** Gives up what is to be published, of one use or of all. */

@@ -42,6 +42,7 @@ export class Server {
   asks = 0; // frames that the server has read
   refused = 0;
   outage = 0; // how likely it is that the log does not answer
+  refusal = 0; // how likely it is that a message is refused, this time
   #ids = 0;
 
   constructor(world, random) {
@@ -164,6 +165,10 @@ class Connection {
     const reply = (status, more) => this.#tell({ type: "reply", identifier, request, status, ...more });
     if (!subscription) return reply("refused", { reason: "no_subscription" });
     const stuck = behind !== undefined && behind === subscription.stuck;
+    if (!stuck && this.server.random() < this.server.refusal) {
+      subscription.stuck = request;
+      return reply("refused", { reason: "denied" });
+    }
     const offset = stuck ? undefined : this.server.store(subscription.stream, request, JSON.parse(data));
     if (offset !== undefined) {
       if (subscription.stuck === request) subscription.stuck = undefined;

@@ -195,6 +195,29 @@ test("refused is final, and says whether an earlier try may have done it", async
   assert.equal(`${new PublishError("closed", true)}`, "PublishError: cable: perhaps not published: closed");
 });
 
+test("refused: those behind it come back, and go again at once", async () => {
+  const all = await start();
+  const list = publish(all, 4);
+  sent(all);
+  reply(all, "r1", "refused", { reason: "denied" });
+  unavailable(all, 2, "behind");
+  unavailable(all, 3, "behind");
+  assert.deepEqual(sent(all), []);
+  unavailable(all, 4, "behind");
+  assert.deepEqual(sent(all), ["r2", "r3<r2", "r4<r3"]);
+  unavailable(all, 2, "outage");
+  unavailable(all, 3, "behind");
+  unavailable(all, 4, "behind");
+  assert.deepEqual(sent(all), []);
+  await all.world.advance(500);
+  assert.deepEqual(sent(all), ["r2", "r3<r2", "r4<r3"]);
+  reply(all, "r2", "refused", { reason: "denied" });
+  await reconnect(all);
+  assert.deepEqual(sent(all), ["r3", "r4<r3"]);
+  await settle();
+  assert.deepEqual(list, ["denied", "denied?", null, null]);
+});
+
 test("ends with its subscription, and with the cable", async () => {
   const all = await start({ confirmed: false });
   const rejected = publish(all, 2);
