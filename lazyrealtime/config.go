@@ -179,7 +179,8 @@ type Limits struct {
 	ConnectionsPerIdentity int
 	// PublishesPerSecond is how often an identity, or an anonymous connection, may
 	// publish, whisper, or send messages to channels, on a node, on average; four times
-	// as many may come at once. If zero, 50.
+	// as many may come at once. Beyond it the connection ends, unless the sender waits
+	// for an answer: then it is told to wait. If zero, 50.
 	PublishesPerSecond int
 	// CommandsPerSecond is how often a connection may send commands of any kind, on
 	// average; four times as many may come at once. If zero, 100, or as many as it
