@@ -140,3 +140,22 @@ func ExampleChannel() {
 	fmt.Println(len(config.Channels))
 	// Output: 1
 }
+
+// What a page publishes through a channel of the application is stored once, however
+// often the page has to repeat it. The page learns of which kind an error is.
+func ExampleRequestID() {
+	speak := func(ctx context.Context, s *lazyrealtime.Subscriber, _ string, data json.RawMessage) error {
+		if s.Identity().ID == "" {
+			return lazyrealtime.ErrDenied
+		}
+		_, err := s.Hub().Publish(ctx, "room:"+s.Param("room"), data,
+			lazyrealtime.From(s.Identity().ID), lazyrealtime.MessageID(lazyrealtime.RequestID(ctx)))
+		return err
+	}
+	_ = lazyrealtime.Config{Channels: map[string]lazyrealtime.Channel{"Room": {
+		Subscribe: func(_ context.Context, s *lazyrealtime.Subscriber) error { return s.Follow("room:" + s.Param("room")) },
+		Message:   speak,
+	}}}
+	fmt.Printf("%q\n", lazyrealtime.RequestID(context.Background())) // nobody waits for an answer
+	// Output: ""
+}

@@ -80,7 +80,7 @@ export interface Options {
   restartWindow?: number;
   /**
    * For how long what may have been published is repeated; behind it `publish` is rejected as "unanswered".
-   * 20,000 less than the engine remembers the ids of messages for, at least. Default 90,000.
+   * 30,000 less than the engine remembers the ids of messages for. Default 90,000.
    */
   repeatWindow?: number;
   env?: Partial<Environment>;
