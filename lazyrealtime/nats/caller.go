@@ -41,12 +41,8 @@ func newCaller(nc *nats.Conn) (*caller, error) {
 // that the connection was lost. It runs on the goroutine of all answers and must not
 // wait. The number it returns is for forget.
 func (c *caller) send(m *nats.Msg, got func(*nats.Msg) bool) (uint64, error) {
-	c.mu.Lock()
-	c.last++
-	id := c.last
-	c.waiting[id] = got
-	c.mu.Unlock()
-	m.Reply = c.prefix + strconv.FormatUint(id, 36)
+	id := c.expect(got)
+	m.Reply = c.inbox(id)
 	if err := c.nc.PublishMsg(m); err != nil {
 		c.forget(id)
 		return 0, err
@@ -54,9 +50,21 @@ func (c *caller) send(m *nats.Msg, got func(*nats.Msg) bool) (uint64, error) {
 	return id, nil
 }
 
+// expect is send of what somebody else sends, to inbox.
+func (c *caller) expect(got func(*nats.Msg) bool) (id uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last++
+	c.waiting[c.last] = got
+	return c.last
+}
+
+// inbox is the subject of answers.
+func (c *caller) inbox(id uint64) string { return c.prefix + strconv.FormatUint(id, 36) }
+
 // resend sends a request again whose answer has not come.
 func (c *caller) resend(id uint64, m *nats.Msg) error {
-	m.Reply = c.prefix + strconv.FormatUint(id, 36)
+	m.Reply = c.inbox(id)
 	return c.nc.PublishMsg(m)
 }
 

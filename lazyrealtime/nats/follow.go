@@ -102,6 +102,9 @@ func (n *node) subscribe(partition int) {
 		if err == nil {
 			err = n.settle(n.ctx, partition)
 		}
+		if err == nil {
+			err = n.near(n.ctx)
+		}
 		n.mu.Lock()
 		for _, f := range list {
 			if f.err = err; err != nil || n.follows[f.token] != f {
@@ -151,6 +154,26 @@ func (n *node) Unfollow(topic string) {
 func (n *node) settle(ctx context.Context, partition int) error {
 	return n.l.retry(ctx, func(ctx context.Context) error {
 		return n.l.barrierAt(ctx, n.c, n.l.parts[partition])
+	})
+}
+
+// near waits until the server that this process publishes to knows of the subscriptions
+// so far, or what it sends itself, and who enters here, would not come: with a message
+// from the one connection to the other, which goes the way of the subscriptions behind
+// them.
+func (n *node) near(ctx context.Context) error {
+	return n.l.retry(ctx, func(ctx context.Context) error {
+		came := make(chan *nats.Msg, 1)
+		id := n.l.pub.expect(func(m *nats.Msg) bool {
+			came <- m
+			return true
+		})
+		if err := n.c.nc.Publish(n.l.pub.inbox(id), nil); err != nil {
+			n.l.pub.forget(id)
+			return err
+		}
+		_, err := n.l.answer(ctx, n.l.pub, id, came)
+		return err
 	})
 }
 

@@ -65,6 +65,11 @@ func (l *Log) once(ctx context.Context, c *caller, m *nats.Msg) (*nats.Msg, erro
 	if err != nil {
 		return nil, err
 	}
+	return l.answer(ctx, c, id, answer)
+}
+
+// answer waits for one answer.
+func (l *Log) answer(ctx context.Context, c *caller, id uint64, answer <-chan *nats.Msg) (m *nats.Msg, err error) {
 	timer := time.NewTimer(attemptWait)
 	defer timer.Stop()
 	select {
