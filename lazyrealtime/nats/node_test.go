@@ -190,7 +190,7 @@ func TestFollowInAPartitionMadeAnew(t *testing.T) {
 		}
 	}
 	appendOne(t, l, lazyrealtime.Entry{Topic: "t"})
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
 	for i := range 10 { // of both partitions
 		if err := n.Follow(ctx, topic(i)); err != nil {
