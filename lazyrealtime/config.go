@@ -83,7 +83,8 @@ type Config struct {
 	// revocations are kept for so long, and what was issued before is refused as
 	// expired, whatever its own end. A signed name is good as long as the credential
 	// that comes with it. If zero, 31 days. For credentials that never end, a hundred
-	// years: every revocation is kept then, in memory, too.
+	// years: every revocation is kept then, in memory, too. Making it longer lets in
+	// again what was revoked, and forgotten, while it was shorter.
 	CredentialLife time.Duration
 
 	// RecentMessages and RecentBytes bound the latest messages that are kept in

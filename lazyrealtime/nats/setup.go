@@ -103,7 +103,9 @@ func (l *Log) ensure(ctx context.Context, want jetstream.StreamConfig) (info *je
 			s, err = l.js.CreateStream(ctx, want)
 		}
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // somebody was faster
-			s, err = l.js.Stream(ctx, want.Name)
+			if s, err = l.js.Stream(ctx, want.Name); errors.Is(err, jetstream.ErrStreamNotFound) {
+				return errNobody // and is not done yet
+			}
 		}
 		if err == nil {
 			info = s.CachedInfo()
@@ -117,9 +119,10 @@ func (l *Log) ensure(ctx context.Context, want jetstream.StreamConfig) (info *je
 	return info, nil
 }
 
-// createWait is how long one attempt at making a stream may take: three servers have
-// to elect its leader.
-const createWait = 10 * time.Second
+// createWait is how long one attempt at making a stream may take: three servers have to
+// elect its leader. Servers that are asked about one that another process is making at
+// the moment may not answer at all, so that it is asked again before long.
+const createWait = 3 * time.Second
 
 // adjust lets a stream keep more, and changes the number of replicas if one was asked
 // for. It never lets a stream keep less: another process may have asked for it.
