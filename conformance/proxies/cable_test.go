@@ -70,6 +70,7 @@ type frame struct {
 	Epoch      string              `json:"epoch"`
 	Offset     uint64              `json:"offset"`
 	Reason     string              `json:"reason"`
+	Reconnect  bool                `json:"reconnect"`
 	Streams    map[string]position `json:"streams"`
 }
 

@@ -61,11 +61,16 @@ func prepare(dir string) error {
 		return err
 	}
 	shared.lazyws = filepath.Join(dir, "lazyws")
-	build := exec.Command("go", "build", "-o", shared.lazyws, ".")
-	build.Dir = filepath.Join("..", "..", "cmd", "lazyws")
-	build.Env = append(os.Environ(), "GOWORK=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("lazyws does not build: %w\n%s", err, out)
+	return build(filepath.Join("..", ".."), ".", shared.lazyws)
+}
+
+// build builds a package of the module cmd/lazyws of a source tree, with more flags.
+func build(tree, pkg, to string, flags ...string) error {
+	command := exec.Command("go", append(append([]string{"build", "-o", to}, flags...), pkg)...)
+	command.Dir = filepath.Join(tree, "cmd", "lazyws")
+	command.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false "+os.Getenv("GOFLAGS"))
+	if out, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s of %s does not build: %w\n%s", pkg, tree, err, out)
 	}
 	return nil
 }

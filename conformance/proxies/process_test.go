@@ -45,25 +45,36 @@ type process struct {
 // children too.
 func startProcess(t testing.TB, dir, name string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: name, cmd: exec.Command(name, args...), ended: make(chan struct{})}
+	p := newProcess(t, name, args...)
 	p.cmd.Dir = dir
 	p.cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
-	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	p.cmd.Stdout = &p.out
+	p.start()
+	return p
+}
+
+func newProcess(t testing.TB, name string, args ...string) *process {
+	return &process{t: t, name: name, cmd: exec.Command(name, args...), ended: make(chan struct{})}
+}
+
+// start starts it, as startProcess says.
+func (p *process) start() {
+	p.t.Helper()
+	p.cmd.Stderr = &p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	go func() {
 		_ = p.cmd.Wait()
 		close(p.ended)
 	}()
-	t.Cleanup(func() {
+	p.t.Cleanup(func() {
 		p.kill()
-		if t.Failed() {
-			t.Logf("%s %s:\n%s", name, strings.Join(args, " "), p.out.String())
+		if p.t.Failed() {
+			p.t.Logf("%s:\n%s", strings.Join(p.cmd.Args, " "), p.out.String())
 		}
 	})
-	return p
 }
 
 // kill ends the process and its children, now.
@@ -79,6 +90,12 @@ func (p *process) stop(s os.Signal) int {
 	if err := p.cmd.Process.Signal(s); err != nil {
 		p.t.Fatal(err)
 	}
+	return p.wait()
+}
+
+// wait waits for the end, and returns what stop does.
+func (p *process) wait() int {
+	p.t.Helper()
 	select {
 	case <-p.ended:
 		return p.cmd.ProcessState.ExitCode()

@@ -67,7 +67,7 @@ type load struct {
 
 // startLoad connects the followers, and begins to publish once all have subscribed.
 // Followers come and messages go through their own proxies, which may be the same.
-func startLoad(t *testing.T, followers, topics int, follow, publish string) *load {
+func startLoad(t *testing.T, followers, topics int, follow, publish string, options ...func(*follower)) *load {
 	t.Helper()
 	l := &load{t: t, journal: &journal{began: time.Now()}}
 	following, leave := context.WithCancel(context.Background())
@@ -81,6 +81,9 @@ func startLoad(t *testing.T, followers, topics int, follow, publish string) *loa
 	})
 	for i := range followers {
 		f := &follower{id: i, url: follow + "/cable", topic: fmt.Sprintf("topic-%d", i%topics), journal: l.journal}
+		for _, option := range options {
+			option(f)
+		}
 		l.followers = append(l.followers, f)
 		l.left.Go(func() { f.run(following) })
 	}

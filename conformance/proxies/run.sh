@@ -5,8 +5,13 @@
 #   SVG=docs/rolling-restart.svg conformance/proxies/run.sh -run Rolling -clients 400
 #                                                   the same, and its picture
 #
+#   conformance/proxies/run.sh -run Upgrade -v      the rolling upgrade, from the oldest version
+#   OLD=/path/to/lazyws conformance/proxies/run.sh -run Upgrade -v
+#                                                   the same, from a program that was built before
+#
 # Needs go, nginx, haproxy and caddy, Debian's packages of these names, and fails
-# without them. It takes about a minute and a half.
+# without them; and git with the history of this repository, or OLD. It takes about two
+# minutes.
 set -euo pipefail
 svg=${SVG:+$(realpath "$SVG")}
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -28,7 +33,7 @@ trap 'rm -rf "$tmp"' EXIT
 trap 'exit 1' HUP INT TERM
 
 go vet ./...
-go test -count=1 -parallel 8 -timeout 170s . "$@" -record "$tmp/recording.json"
+go test -count=1 -parallel 8 -timeout 240s . "$@" -record "$tmp/recording.json"
 if [[ -n $svg ]]; then
 	go run ./plot <"$tmp/recording.json" >"$tmp/plot.svg"
 	cp "$tmp/plot.svg" "$svg"
