@@ -164,6 +164,7 @@ func (u *upgrade) messages(from, to, topic string) {
 // signed: what one version has signed the other takes, once where it is good for once.
 func (u *upgrade) signed(writer *node, from, to, topic string) {
 	u.Helper()
+	publish(u.T, u.hubs[from], topic, "on the page", `{"n":0}`)
 	name, position, _ := strings.Cut(writer.do("sign", topic, "alice"), " ")
 	publish(u.T, u.hubs[from], topic, "behind the page", `{"n":1}`)
 	page := fmt.Sprintf(`{"channel":"$pubsub","signed_stream_name":%q,"position":%q}`, name, position)
@@ -247,27 +248,43 @@ func TestUpgradeOfNewStreams(t *testing.T) {
 }
 
 // A file goes on, whoever has written it: the new version reads and writes what the old
-// one has left, and the old one what the new one has. Each is killed in the middle of
-// the load.
+// one has left, and the old one what the new one has; once one of them is killed, in the
+// middle of the load.
 func TestUpgradeFile(t *testing.T) {
 	older, newer := versions(t)
-	h := startHubOf(t, older.lazyws, "upgrade.db", upgradeFlags...)
+	h := startHubOf(t, older.lazyws, "upgrade.db", append(upgradeFlags, "-drain", "0")...)
 	l := startLoad(t, 20, 4, "ws://"+h.address(), h.url(), func(f *follower) {
 		f.url += "?jid=" + token(fmt.Sprint("follower-", f.id))
 		f.window = time.Second
 	})
-	for _, v := range []version{newer, older, newer} {
+	first := connect(t, h, "the first reader", token("reader")).welcomed()
+	first.subscribe(public("file"))
+	first.conn.Close()
+	published := 0
+	for _, step := range []struct {
+		end syscall.Signal // of the version before
+		v   version
+	}{
+		{syscall.SIGTERM, newer}, {syscall.SIGTERM, older}, {syscall.SIGKILL, newer},
+	} {
 		before := l.publishers[0].sent.Load()
 		eventually(t, "messages flow", func() bool { return l.publishers[0].sent.Load() > before+3 })
-		first := publish(t, h, "file", v.name, `{"n":1}`)
-		if code := h.stop(syscall.SIGKILL); code != -1 {
-			t.Errorf("ended with %d", code)
-		}
-		h.program = v.lazyws
+		published++
+		key, text := fmt.Sprint("key-", published), fmt.Sprintf(`{"n":%d}`, published)
+		at := publish(t, h, "file", key, text)
+		_ = h.stop(step.end)
+		h.program = step.v.lazyws
 		h.start()
-		if again := publish(t, h, "file", v.name, `{"n":1}`); again != first {
-			t.Errorf("the same message is at %v and, for the %s version, at %v", first, v.name, again)
+		if again := publish(t, h, "file", key, text); again != at {
+			t.Errorf("the same message is at %v and, for the %s version, at %v", at, step.v.name, again)
 		}
+		reader := connect(t, h, "a reader of all", token("reader")).welcomed()
+		reader.subscribe(public("file"), "history", map[string]any{"streams": first.place})
+		for n := range published {
+			reader.want("", fmt.Sprintf(`{"n":%d}`, n+1))
+		}
+		reader.want("confirm_history", "")
+		reader.conn.Close()
 		l.settle()
 	}
 	l.finish()
