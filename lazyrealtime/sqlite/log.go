@@ -108,8 +108,8 @@ func (l *Log) connect() error {
 	if err != nil {
 		return err
 	}
-	l.writer = &writer{queries: &queries{conn: c}}      // for disconnect
-	if _, err := schemaVersion(c, l.path); err != nil { // before anything is changed
+	l.writer = &writer{queries: &queries{conn: c}}               // for disconnect
+	if _, err := knownVersion(c, l.path, upgrades); err != nil { // before anything is changed
 		return err
 	}
 	if err := c.useWAL(); err != nil {

@@ -162,10 +162,17 @@ func TestNewerVersion(t *testing.T) {
 	if err := c.close(); err != nil {
 		t.Fatal(err)
 	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, err = Open(t.Context(), path, Options{})
 	var version *VersionError
 	if !errors.As(err, &version) || version.Version != len(upgrades)+1 || version.Known != len(upgrades) {
 		t.Fatalf("Open: %v, want a *VersionError", err)
+	}
+	if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
+		t.Errorf("the file was changed (%v)", err)
 	}
 }
 

@@ -10,6 +10,10 @@ const applicationID = 0x6c7a7274
 // upgrades are the steps from each schema version to the next, the first from an
 // empty file to version 1. A step that was released is never changed.
 //
+// A version is also what the columns hold, as the form of runs and their length: who
+// changes that adds a step, be it an empty one, so that older programs refuse the file.
+// Further keys of meta and kinds of controls are none: older programs leave them alone.
+//
 // Names, ids and data are blobs: they keep every byte that a Go string has.
 var upgrades = []string{
 	// messages only ever grows at its end, and loses its oldest rows: both touch few
@@ -71,15 +75,9 @@ func (e *VersionError) Error() string {
 // upgrade makes the schema that of this package, whatever it was, in one
 // transaction.
 func upgrade(c *conn, path string, steps []string) (err error) {
-	version, err := schemaVersion(c, path)
-	if err != nil {
+	version, err := knownVersion(c, path, steps)
+	if err != nil || version == len(steps) {
 		return err
-	}
-	if version > len(steps) {
-		return &VersionError{Path: path, Version: version, Known: len(steps)}
-	}
-	if version == len(steps) {
-		return nil
 	}
 	if err := c.run("BEGIN IMMEDIATE"); err != nil {
 		return err
@@ -107,6 +105,15 @@ func runUpgrades(c *conn, version int, steps []string) error {
 		}
 	}
 	return nil
+}
+
+// knownVersion is schemaVersion of a file that can be read with the steps.
+func knownVersion(c *conn, path string, steps []string) (int, error) {
+	version, err := schemaVersion(c, path)
+	if err == nil && version > len(steps) {
+		err = &VersionError{Path: path, Version: version, Known: len(steps)}
+	}
+	return version, err
 }
 
 // schemaVersion returns the version of the file, 0 for an empty one.
