@@ -27,6 +27,18 @@ func (e *OptionError) Error() string {
 	return fmt.Sprintf("lazyrealtime/nats: Options.%s: %s", e.Option, e.Want)
 }
 
+// FormatError is Open's for a log that a later version of this package has made, or
+// changed, in a way that this one does not understand. Nothing of it was changed.
+type FormatError struct {
+	Stream string
+	Format string // the stream's
+	Known  int    // the latest that this package can read
+}
+
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("lazyrealtime/nats: stream %s has format %q, and this program knows formats up to %d", e.Stream, e.Format, e.Known)
+}
+
 // PayloadError says that a message is larger than the servers take (max_payload, 1
 // MiB unless they are told otherwise). Nothing of the call was published.
 type PayloadError struct {

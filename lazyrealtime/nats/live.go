@@ -97,8 +97,8 @@ func (s *shard) dispatch(m *nats.Msg) {
 		err = s.fleeting(f.topic, m)
 	case 'e':
 		err = s.presence(f.topic, m)
-	default:
-		err = errForeign
+	default: // of a later version, and nothing that this one has to know
+		return
 	}
 	if err != nil {
 		s.n.l.log.Warn("a message on the live feed is not understood", "subject", m.Subject, "err", err)
@@ -120,7 +120,8 @@ func (s *shard) live(topic string, m *nats.Msg) error {
 }
 
 func (s *shard) fleeting(topic string, m *nats.Msg) error {
-	origin, err := url.QueryUnescape(m.Header.Get(headerOwn))
+	own, _, _ := strings.Cut(m.Header.Get(headerOwn), ",")
+	origin, err := url.QueryUnescape(own)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,8 @@ const (
 	headerReason   = "Nats-Marker-Reason"
 
 	// headerOwn has what a message has beside its data: messages and milliseconds to
-	// keep, its ID and its sender, escaped as in URLs, with commas between.
+	// keep, its ID and its sender, escaped as in URLs, with commas between. A later
+	// version may put more behind another comma, which this one does not look at.
 	headerOwn = "Lazyrealtime"
 )
 
@@ -54,7 +55,7 @@ var errForeign = errors.New("a message in the log was not published by this pack
 
 // decodeOwn reads the header of our own into a message.
 func decodeOwn(own string, m *lazyrealtime.Message) (keep lazyrealtime.Retention, err error) {
-	fields := strings.SplitN(own, ",", 4)
+	fields := strings.Split(own, ",")
 	if len(fields) < 4 {
 		return keep, errForeign
 	}

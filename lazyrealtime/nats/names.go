@@ -22,6 +22,9 @@ import (
 //	NAME.p.e.TOPIC.NODE.IDENTITY members, there too
 //	NAME.x                       a node has left
 //
+// A later version may send other letters behind NAME.l.TOPIC: those who do not know them
+// ignore them. What everybody has to know needs another format (FormatError).
+//
 // The epoch is in the subject of a message so that what was meant for a stream that
 // is gone never ends up in the one that took its place.
 type names string

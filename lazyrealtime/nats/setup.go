@@ -18,7 +18,22 @@ const (
 	metaLeast      = "lazyrealtime-least"      // the smallest number of messages per topic that the partition ever kept
 	metaPartitions = "lazyrealtime-partitions" // of the log, at the control stream
 	metaWindow     = "lazyrealtime-window"
+	metaFormat     = "lazyrealtime-format" // of any stream; without it, the first
 )
+
+// knownFormat is the format of what is in the streams and on the subjects. What older
+// nodes can ignore is no new format; what they must not ignore is one, and is written
+// only once they are gone.
+const knownFormat = 1
+
+// checkFormat refuses a stream that this version does not understand.
+func checkFormat(c jetstream.StreamConfig) error {
+	text := c.Metadata[metaFormat]
+	if n, err := strconv.Atoi(text); text == "" || err == nil && n <= knownFormat {
+		return nil
+	}
+	return permanentError{&FormatError{Stream: c.Name, Format: text, Known: knownFormat}}
+}
 
 // Versions of the server that have what is used here.
 const (
@@ -107,10 +122,14 @@ func (l *Log) ensure(ctx context.Context, want jetstream.StreamConfig) (info *je
 				return errNobody // and is not done yet
 			}
 		}
-		if err == nil {
-			info = s.CachedInfo()
-			info, err = l.adjust(ctx, info, want)
+		if err != nil {
+			return setUpError(err)
 		}
+		info = s.CachedInfo()
+		if err := checkFormat(info.Config); err != nil {
+			return err
+		}
+		info, err = l.adjust(ctx, info, want)
 		return setUpError(err)
 	})
 	if err != nil {
