@@ -77,9 +77,7 @@ func (h *Hub) readControls(ctx context.Context) error {
 	}
 	r.seq = seq
 	for _, record := range records {
-		if ns, err := strconv.ParseInt(record.Value, 10, 64); err == nil && record.Kind == recordRevoke {
-			h.revoke(record.Key, revocation{time.Unix(0, ns), record.Expires})
-		}
+		h.control(record, start)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,6 +88,24 @@ func (h *Hub) readControls(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// control acts on a record that is read now. Kinds that are not known are a later
+// version's: those that older nodes must not ignore it does not write while there are
+// such. A revocation of which the time is not understood is one of all that was issued
+// until now: it is not to be ignored, and concerns one identity.
+func (h *Hub) control(record Record, now time.Time) {
+	if record.Kind != recordRevoke {
+		h.logger.Info("a record of the control log is not known", "kind", record.Kind)
+		return
+	}
+	at := now
+	if ns, err := strconv.ParseInt(record.Value, 10, 64); err == nil {
+		at = time.Unix(0, ns)
+	} else {
+		h.logger.Warn("the time of a revocation is not understood: everything until now is void", "identity", record.Key, "value", record.Value)
+	}
+	h.revoke(record.Key, revocation{at, record.Expires})
 }
 
 // revoke notes a revocation and ends whom it concerns.

@@ -44,7 +44,12 @@ func TestScript(t *testing.T) {
 		if resp := w.request("HEAD", path, ""); resp.StatusCode != 200 {
 			w.t.Errorf("HEAD: %s", resp.Status)
 		}
-		for _, p := range []string{"/cable-000000000000.js", "/", "/cable.mjs"} {
+		// A page of another version may ask this node for its script.
+		resp := w.request("GET", "/cable-000000000000.js", "")
+		if body, err := io.ReadAll(resp.Body); resp.StatusCode != 200 || err != nil || !bytes.Equal(body, want) || resp.Header.Get("Cache-Control") != "no-cache" {
+			w.t.Errorf("of another version: %s, %d bytes, %v", resp.Status, len(body), resp.Header)
+		}
+		for _, p := range []string{"/cable-00000000000.js", "/cable-000000000000.mjs", "/x/cable-000000000000.js", "/", "/cable.mjs"} {
 			if status, _ := w.answered("GET", p, ""); status != http.StatusNotFound {
 				w.t.Errorf("%s: %d", p, status)
 			}

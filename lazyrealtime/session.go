@@ -181,6 +181,9 @@ func (s *session) ServeMessage(_ *lazywebsocket.Conn, messageType int, data []by
 	case !s.commands.take():
 		s.hub.count(CountLimited, 1)
 		s.disconnect(endTooFast)
+	case errors.Is(err, cable.ErrUnknownCommand) && messageType == lazywebsocket.TextMessage:
+		// A page of a later version has come to this node. To be sent away for good
+		// would cost it everything, and it goes without the answer.
 	case err != nil || messageType != lazywebsocket.TextMessage:
 		s.disconnect(endInvalid)
 	default:

@@ -65,6 +65,10 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
+// What is signed may have more members in a later version, which older nodes do not
+// look at. What restricts its use is none for that reason: it takes a key for another
+// purpose, which older nodes refuse.
+
 // signedName is a topic that an identity may follow.
 type signedName struct {
 	Topic   string `json:"t"`

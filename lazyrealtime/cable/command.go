@@ -118,9 +118,12 @@ func (r *rawCommand) member(key, value []byte) error {
 	return nil
 }
 
+// ErrUnknownCommand is the *SyntaxError of a frame whose command is none of the
+// constants above: a later version's, perhaps.
+var ErrUnknownCommand = syntaxError("unknown command")
+
 var (
 	errNoCommand      = syntaxError("frame without a command")
-	errUnknownCommand = syntaxError("unknown command")
 	errNoIdentifier   = syntaxError("command without an identifier")
 	errIdentifier     = syntaxError("identifier holds half of a surrogate pair")
 	errSignedPosition = syntaxError("the position of a subscribe is not a string")
@@ -176,7 +179,7 @@ func commandName(quoted []byte) (string, error) {
 			return name, nil
 		}
 	}
-	return "", errUnknownCommand
+	return "", ErrUnknownCommand
 }
 
 // decodeIdentifier refuses what could not be echoed: the client would never
