@@ -2,6 +2,7 @@ package proxies_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -252,7 +253,7 @@ func TestUpgradeOfNewStreams(t *testing.T) {
 // middle of the load.
 func TestUpgradeFile(t *testing.T) {
 	older, newer := versions(t)
-	h := startHubOf(t, older.lazyws, "upgrade.db", append(upgradeFlags, "-drain", "0")...)
+	h := startHubOf(t, older.lazyws, filepath.Join(t.TempDir(), "upgrade.db"), append(upgradeFlags, "-drain", "0")...)
 	l := startLoad(t, 20, 4, "ws://"+h.address(), h.url(), func(f *follower) {
 		f.url += "?jid=" + token(fmt.Sprint("follower-", f.id))
 		f.window = time.Second
