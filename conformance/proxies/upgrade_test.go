@@ -270,9 +270,13 @@ func TestUpgradeFile(t *testing.T) {
 	} {
 		before := l.publishers[0].sent.Load()
 		eventually(t, "messages flow", func() bool { return l.publishers[0].sent.Load() > before+3 })
-		published++
-		key, text := fmt.Sprint("key-", published), fmt.Sprintf(`{"n":%d}`, published)
-		at := publish(t, h, "file", key, text)
+		var at position
+		var key, text string
+		for range 3 { // that are indexed together
+			published++
+			key, text = fmt.Sprint("key-", published), fmt.Sprintf(`{"n":%d}`, published)
+			at = publish(t, h, "file", key, text)
+		}
 		_ = h.stop(step.end)
 		h.program = step.v.lazyws
 		h.start()
