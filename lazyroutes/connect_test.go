@@ -25,6 +25,8 @@ func connectRequest(path string, protocol ...string) *http.Request {
 func TestExtendedConnect(t *testing.T) {
 	overHTTP1 := connectRequest("/ws/7", "websocket")
 	overHTTP1.Proto, overHTTP1.ProtoMajor, overHTTP1.ProtoMinor = "HTTP/1.1", 1, 1
+	overHTTP3 := connectRequest("/ws/7", "websocket")
+	overHTTP3.Proto, overHTTP3.ProtoMajor = "HTTP/3.0", 3
 	get := connectRequest("/ws/7", "websocket")
 	get.Method = http.MethodPost
 	for name, tc := range map[string]struct {
@@ -39,6 +41,7 @@ func TestExtendedConnect(t *testing.T) {
 		"another protocol":  {connectRequest("/ws/7", "connect-udp"), 405, "Method Not Allowed\n"},
 		"two protocols":     {connectRequest("/ws/7", "websocket", "websocket"), 405, "Method Not Allowed\n"},
 		"plain":             {connectRequest("/ws/7"), 405, "Method Not Allowed\n"},
+		"HTTP/3":            {overHTTP3, 200, "CONNECT 7"},
 		"HTTP/1.1":          {overHTTP1, 405, "Method Not Allowed\n"},
 		"not even CONNECT":  {get, 405, "Method Not Allowed\n"},
 		"drawn for CONNECT": {connectRequest("/tunnel"), 200, "tunnel"},

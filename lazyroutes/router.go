@@ -62,12 +62,12 @@ func (rt *router) explain(v any) string {
 // matchMethod returns the method that r counts as when its route is sought. It
 // is the only place that decides so. The action sees the method that came.
 //
-// An extended CONNECT that asks for a WebSocket over HTTP/2 (RFC 8441, 5) counts as
-// the GET that it is over HTTP/1.1. Any other CONNECT request is one, even on a path
+// An extended CONNECT that asks for a WebSocket over HTTP/2 (RFC 8441, 5) or HTTP/3
+// counts as the GET that it is over HTTP/1.1. Any other CONNECT request is one, even on a path
 // where GET is drawn: it asks for a tunnel (RFC 9110, 9.3.6), which no route of
 // another method may mistake for itself.
 func matchMethod(r *http.Request) string {
-	if r.Method == http.MethodConnect && r.ProtoMajor == 2 {
+	if r.Method == http.MethodConnect && r.ProtoMajor >= 2 {
 		if protocol := r.Header[":protocol"]; len(protocol) == 1 && strings.EqualFold(protocol[0], "websocket") {
 			return http.MethodGet
 		}

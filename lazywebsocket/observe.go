@@ -81,7 +81,7 @@ func (a *attempt) accepted(c *Conn, status int) {
 	if a == nil {
 		return
 	}
-	o := &observed{to: a.to, begun: time.Now(), client: a.event.Client, major: uint8(a.event.ProtoMajor)} //nolint:gosec // 1 or 2
+	o := &observed{to: a.to, begun: time.Now(), client: a.event.Client, major: uint8(a.event.ProtoMajor)} //nolint:gosec // 1 to 3
 	if a.to.Traffic != nil {
 		o.shared = a.to.Traffic.pick()
 	}

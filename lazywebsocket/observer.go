@@ -49,7 +49,7 @@ type HandshakeEvent struct {
 	Context context.Context
 	// Client is true for a Dialer's handshake.
 	Client bool
-	// ProtoMajor is the version of HTTP: 1, or 2 for an extended CONNECT.
+	// ProtoMajor is the version of HTTP: 1, or 2 or 3 for an extended CONNECT.
 	ProtoMajor int
 	// Status is the status of the answer; what Upgrader.Error was told, if the
 	// application answers. Zero: there was none.

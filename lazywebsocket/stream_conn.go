@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// ErrHandlerReturned is what reads and writes of a connection over HTTP/2 return
-// when the handler of its request has returned before the connection's end: net/http
-// has ended the stream then. It comes within an *OpError and is net.ErrClosed, too.
+// ErrHandlerReturned is what reads and writes of a connection over HTTP/2 or HTTP/3
+// return when the handler of its request has returned before the connection's end: its
+// stream has ended then. It comes within an *OpError and is net.ErrClosed, too.
 // Reads also return it for a peer that has reset the stream with NO_ERROR, which cannot
 // be told apart with plain net/http.
-var ErrHandlerReturned = fmt.Errorf("the handler of the HTTP/2 request has returned: %w", net.ErrClosed)
+var ErrHandlerReturned = fmt.Errorf("the handler of the request has returned: %w", net.ErrClosed)
 
-// streamConn is a net.Conn on a stream of HTTP/2 (RFC 8441): the body of the
-// request, and the response. Whoever uses the response writer must have left before
-// the handler returns, because net/http gives its memory to the next request: Close
-// waits for that.
+// streamConn is a net.Conn on a stream of HTTP/2 (RFC 8441), or of HTTP/3 that looks
+// like one: the body of the request, and the response. Whoever uses the response writer
+// must have left before the handler returns, because net/http gives its memory to the
+// next request: Close waits for that.
 //
 // net/http's own deadlines end the stream when they pass. The ones here are kept
 // without them, but for a write that is to end now: that resets the stream.
@@ -66,7 +66,9 @@ func newStreamConn(w http.ResponseWriter, r *http.Request) *streamConn {
 		s.local = namedAddr("")
 	}
 	if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		s.remote = net.TCPAddrFromAddrPort(ap)
+		if s.remote = net.TCPAddrFromAddrPort(ap); s.local.Network() == "udp" { // QUIC's
+			s.remote = net.UDPAddrFromAddrPort(ap)
+		}
 	}
 	s.in.init(r.Body)
 	return s
@@ -309,10 +311,12 @@ func (e streamError) Error() string { return "the stream was reset" }
 // reset the stream, without a word; or the handler has returned. Then net/http resets
 // the stream with NO_ERROR (RFC 9113, 8.1), unless the peer had ended it. A peer's reset
 // with that code looks the same, but where the request waits for the connection it is
-// the only one that there can be.
+// the only one that there can be. Over HTTP/3 the body says itself that the handler has
+// returned.
 func (s *streamConn) broken(err error) error {
 	var reset streamError
-	if errors.As(err, &reset) && reset.Code == 0 && !s.isKept() || err.Error() == "http2: request body closed due to handler exiting" {
+	if errors.Is(err, ErrHandlerReturned) || errors.As(err, &reset) && reset.Code == 0 && !s.isKept() ||
+		err.Error() == "http2: request body closed due to handler exiting" {
 		return ErrHandlerReturned
 	}
 	return io.EOF

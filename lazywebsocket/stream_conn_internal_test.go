@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -228,6 +229,30 @@ func TestStreamHandlerReturned(t *testing.T) {
 	s.mu.Lock()
 	s.reset()
 	s.mu.Unlock()
+}
+
+// A body may say itself that the handler has returned.
+func TestStreamBodySaysReturned(t *testing.T) {
+	f, s := newFakeStream(t)
+	go f.arrive.CloseWithError(fmt.Errorf("reading: %w", ErrHandlerReturned))
+	if _, err := s.Read(make([]byte, 1)); !errors.Is(err, ErrHandlerReturned) {
+		t.Errorf("read: %v", err)
+	}
+}
+
+// The addresses are those of what carries the stream.
+func TestStreamAddresses(t *testing.T) {
+	for network, local := range map[string]net.Addr{
+		"tcp": &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443},
+		"udp": &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443},
+	} {
+		ctx := context.WithValue(t.Context(), http.LocalAddrContextKey, local)
+		r := httptest.NewRequestWithContext(ctx, http.MethodConnect, "/", nil)
+		s := newStreamConn(new(fakeStream), r)
+		if a := s.RemoteAddr(); s.LocalAddr() != local || a.Network() != network || a.String() != r.RemoteAddr {
+			t.Errorf("%v, %s %v", s.LocalAddr(), a.Network(), a)
+		}
+	}
 }
 
 // What a message costs beyond net/http allocates nothing.

@@ -8,11 +8,12 @@ import (
 )
 
 // extendedConnect reports whether the request asks for a WebSocket on a stream of
-// HTTP/2 (RFC 8441, 5). net/http puts the pseudo-header among the others, where no
-// client can, and lets it through where golazy.dev/lazywebsocket/http2 has switched
-// it on.
+// HTTP/2 (RFC 8441, 5) or HTTP/3 (RFC 9220, 3). net/http puts the pseudo-header among
+// the others, where no client can, and lets it through where
+// golazy.dev/lazywebsocket/http2 has switched it on; golazy.dev/lazywebsocket/http3
+// does the same for quic-go.
 func extendedConnect(r *http.Request) bool {
-	return r.Method == http.MethodConnect && r.ProtoMajor == 2 && equalFold(only(r.Header[":protocol"]), "websocket")
+	return r.Method == http.MethodConnect && r.ProtoMajor >= 2 && equalFold(only(r.Header[":protocol"]), "websocket")
 }
 
 // errTaken is what a second Upgrade of a stream gets, which cannot be answered.

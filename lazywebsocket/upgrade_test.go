@@ -577,6 +577,12 @@ func (h hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 func TestIsWebSocketUpgrade(t *testing.T) {
+	for major, want := range []bool{1: false, 2: true, 3: true} {
+		r := &http.Request{Method: http.MethodConnect, ProtoMajor: major, Header: http.Header{":protocol": {"websocket"}}}
+		if got := lazywebsocket.IsWebSocketUpgrade(r); got != want {
+			t.Errorf("HTTP/%d: %v", major, got)
+		}
+	}
 	for want, headers := range map[bool][]http.Header{
 		true: {
 			{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}},
