@@ -110,7 +110,8 @@ const defaultUpgradeTimeout = 10 * time.Second
 // through it, and the peer is told CloseInternalServerErr.
 //
 // An extended CONNECT over HTTP/2 (RFC 8441) is accepted like an upgrade, where the
-// process has switched it on: see golazy.dev/lazywebsocket/http2. The connection is
+// process has switched it on: see golazy.dev/lazywebsocket/http2, and for HTTP/3 (RFC
+// 9220) golazy.dev/lazywebsocket/http3. The connection is
 // a stream of the request then, and ends with its handler, which must not return
 // before: with Close, which waits for the peer's goodbye there, or Poller.Serve,
 // which returns at the end. A response writer with a method OnReturn(func()), such as

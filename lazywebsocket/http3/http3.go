@@ -16,9 +16,10 @@
 // ("/ws") matches, and so does "CONNECT /ws", but "GET /ws" does not.
 //
 // quic-go says to every client that it takes extended CONNECT. Which of them asks is
-// the client's business: no browser that we know opens WebSockets over HTTP/3 unless
-// it is told to, and those that do not use HTTP/1.1 or HTTP/2, so that a server of
-// net/http stands beside this one, with the same router.
+// the client's business. Chromium 156, the one browser that was tried, does so only when
+// it is started with --enable-features=EnableWebsocketsOverHttp3, and else opens a
+// connection of HTTP/1.1 beside the page's HTTP/3: a server of net/http stands beside this
+// one, with the same router.
 //
 // http3.Server has no hook for its Shutdown that lazywebsocket.Group.ShutdownOn could
 // use. A program that stops ends its sockets first:

@@ -220,34 +220,6 @@ func (n *nosy) WriteHeader(status int) {
 func (n *nosy) Write(p []byte) (int, error) { return n.ResponseWriter.Write(append([]byte("?"), p...)) }
 func (n *nosy) Unwrap() http.ResponseWriter { return n.ResponseWriter }
 
-// A handler that answers an extended CONNECT without upgrading it answers a request like
-// any other, with 200 as well.
-func TestOrdinaryAnswers(t *testing.T) {
-	bubble(t, "", func(t *testing.T) {
-		c := newWorld(t, plain(func(w http.ResponseWriter, r *http.Request) error {
-			if r.URL.Path == "/header" {
-				w.WriteHeader(http.StatusOK)
-			}
-			if r.URL.Path == "/flush" {
-				w.WriteHeader(http.StatusOK)
-				w.(http.Flusher).Flush()
-			}
-			_, err := w.Write([]byte("hello"))
-			return err
-		})).client(1 << 20)
-		for _, path := range []string{"/", "/header", "/flush"} {
-			stream, resp, err := c.do(request(path, nil))
-			must(t, err)
-			b := make([]byte, 10)
-			n, _ := stream.Read(b)
-			if resp.StatusCode != 200 || string(b[:n]) != "hello" {
-				t.Errorf("%s: %s %q", path, resp.Status, b[:n])
-			}
-			wantEnd(t, stream)
-		}
-	})
-}
-
 // A hundred sockets of one connection, at once.
 func TestHundredSockets(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {

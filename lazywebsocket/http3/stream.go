@@ -132,7 +132,6 @@ func (s *stream) SetWriteDeadline(t time.Time) error {
 	if s.taken == nil || t.IsZero() || t.After(time.Now()) {
 		return s.control.SetWriteDeadline(t)
 	}
-	s.failed = true
 	s.reset(http3.ErrCodeRequestCanceled)
 	return nil
 }
