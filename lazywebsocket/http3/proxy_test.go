@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"testing"
 
 	"golazy.dev/lazywebsocket/wstest"
 )
@@ -72,13 +71,4 @@ func (c *client) forward(near *wstest.PipeConn) {
 		return
 	}
 	_ = s.Close()
-}
-
-// peer is a scripted one on a network, of the server that serves the handler.
-func (w *world) peer(t testing.TB, n wstest.Network) *wstest.Peer {
-	t.Helper()
-	p := w.client(1 << 20).proxy(n).DialPeer(t)
-	p.Request("/")
-	p.Response()
-	return p
 }

@@ -228,7 +228,7 @@ func TestHundredSockets(t *testing.T) {
 		for i := range 100 {
 			all.Go(func() {
 				s := c.socket("/ws")
-				for n := range 20 {
+				for n := range 5 {
 					text := string(make([]byte, n*i))
 					s.send(0x82, text)
 					s.want(0x82, text)
