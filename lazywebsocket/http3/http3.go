@@ -24,7 +24,14 @@
 // http3.Server has no hook for its Shutdown that lazywebsocket.Group.ShutdownOn could
 // use. A program that stops ends its sockets first:
 //
-//	err := errors.Join(group.Shutdown(ctx), server.Shutdown(ctx))
+//	err := group.Shutdown(ctx)
+//	last, cancel := context.WithTimeout(ctx, time.Second)
+//	defer cancel()
+//	_ = server.Shutdown(last)
+//
+// http3.Server.Shutdown waits for clients to end their connections, and Chromium keeps
+// its own: the second is for what has been said to arrive, which http3.Server.Close
+// would cut.
 package http3
 
 import (

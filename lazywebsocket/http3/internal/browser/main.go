@@ -67,8 +67,14 @@ func serve(ctx context.Context, cert, key string) error {
 	}
 	limited, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	// A browser keeps its connection after GOAWAY, so that only its sockets are waited for.
-	return errors.Join(open.Shutdown(limited), plain.Shutdown(limited), quic.Close())
+	err = errors.Join(open.Shutdown(limited), plain.Shutdown(limited))
+	// A browser keeps its connection: what has been said has a second to arrive.
+	last, cancel := context.WithTimeout(limited, time.Second)
+	defer cancel()
+	if late := quic.Shutdown(last); !errors.Is(late, context.DeadlineExceeded) {
+		err = errors.Join(err, late)
+	}
+	return err
 }
 
 func page(w http.ResponseWriter, r *http.Request) error {
