@@ -41,6 +41,7 @@ func TestOrdinaryAnswers(t *testing.T) {
 			if path == "/404" && resp.Trailer.Get("X-Trailer") != "bye" {
 				t.Errorf("trailer %v", resp.Trailer)
 			}
+			time.Sleep(time.Second) // the end has come, STOP_SENDING may be behind it
 			_, err = stream.Write([]byte("x"))
 			wantCode(t, err, http3.ErrCodeNoError) // nobody has read, and nobody will
 		})
