@@ -698,3 +698,26 @@ func TestHTTP2PollerExits(t *testing.T) {
 		must(t, p.Close())
 	})
 }
+
+// A connection that was left to nobody ends with its stream: it is counted no more, and is
+// in no group.
+func TestHTTP2LeftToNobody(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		w := newWitness()
+		var g lazywebsocket.Group
+		u := lazywebsocket.Upgrader{Observer: &w.Observer, PingInterval: time.Minute}
+		c := h2Server(t, &http.Server{Handler: routed(func(w http.ResponseWriter, r *http.Request) error {
+			conn, err := u.Upgrade(w, r, nil)
+			must(t, err)
+			g.Add(conn)
+			return nil
+		})})(1 << 20)
+		s := c.socket(t, "/ws")
+		s.cancel()
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if e := w.end(t); e.Cause != lazywebsocket.EndNetwork || g.Len() != 0 {
+			t.Errorf("it ended by %v, and the group has %d members", e.Cause, g.Len())
+		}
+	})
+}

@@ -216,7 +216,7 @@ func (c *Conn) bind(w http.ResponseWriter) {
 	if s, ok := c.deadlines.nc.(*streamConn); ok {
 		if p := find[interface{ OnReturn(f func()) }](w); p != nil {
 			s.keep()
-			p.OnReturn(s.outlive)
+			p.OnReturn(func() { c.outlive(s) })
 		}
 	}
 }

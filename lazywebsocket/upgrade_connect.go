@@ -117,9 +117,10 @@ func (s *streamConn) accept(timeout time.Duration) error {
 	return s.SetWriteDeadline(time.Time{})
 }
 
-// outlive waits until nothing uses the stream any more. The end of a stream ends what
-// nobody reads, too, after the time in which who reads would have noticed.
-func (s *streamConn) outlive() {
+// outlive waits until nothing uses the stream any more. The end of a stream ends a
+// connection that nobody reads, too, after the time in which who reads would have
+// noticed: its queue, its place in groups, and what is counted for it.
+func (c *Conn) outlive(s *streamConn) {
 	var closed <-chan bool
 	over := s.ctx.Done()
 	if w, ok := s.w.(http.CloseNotifier); ok { //nolint:staticcheck // the context may be one of a middleware, which ends for reasons of its own
@@ -136,7 +137,9 @@ func (s *streamConn) outlive() {
 	select {
 	case <-s.done:
 	case <-timer.C:
-		_ = s.Close()
+		c.ends(EndNetwork)
+		c.abort()
+		<-s.done // if it was ending already, who lingers is at its end, too
 	}
 }
 
