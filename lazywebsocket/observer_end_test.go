@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -154,6 +155,14 @@ var endings = map[string]ending{
 	}, cause: lazywebsocket.EndKeepalive, sent: none, received: none},
 	"a panic": {poller: true, script: func(t *testing.T, conn *driven, p *wstest.Peer) {
 		must(t, conn.serveWith(handlerFuncs{message: func(*lazywebsocket.Conn, int, []byte) error { panic("no") }}))
+		p.Text("x")
+		p.WantClose(1011)
+	}, cause: lazywebsocket.EndPanic, sent: 1011, received: none},
+	"an exit": {poller: true, script: func(t *testing.T, conn *driven, p *wstest.Peer) {
+		must(t, conn.serveWith(handlerFuncs{message: func(*lazywebsocket.Conn, int, []byte) error {
+			runtime.Goexit()
+			return nil
+		}}))
 		p.Text("x")
 		p.WantClose(1011)
 	}, cause: lazywebsocket.EndPanic, sent: 1011, received: none},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -202,6 +203,9 @@ func TestObserverDial(t *testing.T) {
 			if conn == nil && len(w.ends) > 0 || conn != nil && len(w.ends) != 1 {
 				t.Errorf("%d ends", len(w.ends))
 			}
+			if len(w.ends) == 1 && !w.ends[0].Client {
+				t.Error("the end is a server's")
+			}
 		})
 	}
 }
@@ -250,6 +254,11 @@ func TestObserverGroup(t *testing.T) {
 			_ = yield(conns[0], pm) && yield(conns[1], nil) && yield(conns[2], pm)
 		}))
 		if err := g.BroadcastMessage(9, nil); err == nil {
+			t.Error("no error")
+		}
+		ping, err := lazywebsocket.NewPreparedMessage(lazywebsocket.PingMessage, nil)
+		must(t, err)
+		if err := g.Send(maps.All(map[*lazywebsocket.Conn]*lazywebsocket.PreparedMessage{conns[0]: ping})); err == nil {
 			t.Error("no error")
 		}
 		for i := range casts {

@@ -145,3 +145,14 @@ func TestSizeofQueue(t *testing.T) {
 	}
 	t.Logf("a queue has %d bytes", SizeofQueue)
 }
+
+// Connections count in different tallies, so that processors do not fight for one.
+func TestTrafficSpreads(t *testing.T) {
+	tr, used := new(Traffic), map[*tally]bool{}
+	for range trafficTallies {
+		used[tr.pick()] = true
+	}
+	if len(used) != trafficTallies {
+		t.Errorf("%d tallies are used", len(used))
+	}
+}
