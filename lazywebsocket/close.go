@@ -101,6 +101,11 @@ func (c *Conn) awaitStream() {
 	select {
 	case <-s.done:
 	case <-timer.C:
+		if !s.isKept() && s.isInside() {
+			// That is a pong of the reader's, and no handler of the application's. The
+			// stream is reset for it already.
+			_ = s.Close()
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -41,6 +42,7 @@ type stuck struct {
 	conn    *lazywebsocket.Conn
 	closed  chan time.Duration // how long the handler's Close took
 	handled chan struct{}      // the handler has returned
+	pings   int                // so many are written to, instead of messages
 }
 
 func (s *stuck) serves() action {
@@ -79,10 +81,14 @@ func (s *stuck) open(t *testing.T, server *http.Server, outer func(action) http.
 	nc, err := l.Dial(context.Background())
 	must(t, err)
 	client := &stalled{Conn: nc, end: make(chan struct{})}
-	newH2Client(client, 1<<20).socket(t, "/ws")
+	socket := newH2Client(client, 1<<20).socket(t, "/ws")
 	synctest.Wait()
 	client.on.Store(true)
-	for range 3 { // what the client reads before it looks, what the network holds, and more
+	for range s.pings {
+		socket.send(0x89, strings.Repeat("x", 125))
+		synctest.Wait() // the pong leaves alone
+	}
+	for range 3 - min(3, s.pings) { // what the client reads before it looks, what the network holds, and more
 		must(t, s.g.BroadcastMessage(lazywebsocket.BinaryMessage, make([]byte, 100_000)))
 		synctest.Wait()
 	}
@@ -168,4 +174,24 @@ func TestHTTP2StuckClose(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A pong that is stuck is in the read of a goroutine, which a Close from the handler does
+// not take for a handler of control messages that has called it.
+func TestHTTP2StuckPong(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		s := &stuck{pings: 300}
+		leave := make(chan bool)
+		defer s.open(t, new(http.Server), plain, func(http.ResponseWriter, *http.Request) error {
+			go func() { _, _, _ = s.conn.ReadMessage() }()
+			<-leave
+			return s.conn.Close()
+		})()
+		leave <- true
+		select {
+		case <-s.handled:
+			t.Error("the handler has returned, while net/http uses what is its")
+		case <-time.After(time.Minute):
+		}
+	})
 }

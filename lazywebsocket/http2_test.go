@@ -713,6 +713,7 @@ func TestHTTP2LeftToNobody(t *testing.T) {
 			return nil
 		})})(1 << 20)
 		s := c.socket(t, "/ws")
+		synctest.Wait() // Upgrade may still be looking for the answer's end
 		s.cancel()
 		time.Sleep(3 * time.Second)
 		synctest.Wait()

@@ -291,6 +291,13 @@ func (s *streamConn) keep() {
 	s.kept = true
 }
 
+// isInside reports whether a write uses the response writer.
+func (s *streamConn) isInside() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.inside
+}
+
 func (s *streamConn) isKept() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
