@@ -177,21 +177,30 @@ func TestHTTP2StuckClose(t *testing.T) {
 }
 
 // A pong that is stuck is in the read of a goroutine, which a Close from the handler does
-// not take for a handler of control messages that has called it.
-func TestHTTP2StuckPong(t *testing.T) {
-	bubble(t, "", func(t *testing.T) {
-		s := &stuck{pings: 300}
-		leave := make(chan bool)
-		defer s.open(t, new(http.Server), plain, func(http.ResponseWriter, *http.Request) error {
-			go func() { _, _, _ = s.conn.ReadMessage() }()
-			<-leave
-			return s.conn.Close()
-		})()
-		leave <- true
-		select {
-		case <-s.handled:
-			t.Error("the handler has returned, while net/http uses what is its")
-		case <-time.After(time.Minute):
-		}
-	})
+// not take for a handler of control messages that has called it. A panic that a router has
+// caught waits, too: what waits for handlers that return does not run then.
+func TestHTTP2StuckHandler(t *testing.T) {
+	for name, tc := range map[string]struct {
+		outer func(action) http.Handler
+		end   func(*lazywebsocket.Conn) error
+	}{
+		"close": {plain, (*lazywebsocket.Conn).Close},
+		"panic": {routed, func(*lazywebsocket.Conn) error { panic("no") }},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			s := &stuck{pings: 300}
+			leave := make(chan bool)
+			defer s.open(t, new(http.Server), tc.outer, func(http.ResponseWriter, *http.Request) error {
+				go func() { _, _, _ = s.conn.ReadMessage() }()
+				<-leave
+				return tc.end(s.conn)
+			})()
+			leave <- true
+			select {
+			case <-s.handled:
+				t.Error("the handler has returned, while net/http uses what is its")
+			case <-time.After(time.Minute):
+			}
+		})
+	}
 }

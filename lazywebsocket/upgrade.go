@@ -206,14 +206,17 @@ func (u *Upgrader) takeSocket(w http.ResponseWriter, s settings, key, extension 
 // bind asks a response writer that knows of it to tell when the handler panics, and
 // over HTTP/2, where the stream ends with the handler, when it returns.
 func (c *Conn) bind(w http.ResponseWriter) {
+	s, ok := c.deadlines.nc.(*streamConn)
 	if p := find[interface{ OnPanic(f func()) }](w); p != nil {
 		p.OnPanic(func() {
 			c.ends(EndPanic)
 			_ = c.end(CloseInternalServerErr, "")
-			c.awaitStream()
+			if ok {
+				<-s.done // the handler returns next, and what OnReturn has is not called
+			}
 		})
 	}
-	if s, ok := c.deadlines.nc.(*streamConn); ok {
+	if ok {
 		if p := find[interface{ OnReturn(f func()) }](w); p != nil {
 			s.keep()
 			p.OnReturn(func() { c.outlive(s) })
