@@ -39,6 +39,7 @@ func TestExtendedConnect(t *testing.T) {
 		"no route":          {connectRequest("/other", "websocket"), 404, "Not Found\n"},
 		"route of POST":     {connectRequest("/post", "websocket"), 405, "Method Not Allowed\n"},
 		"another protocol":  {connectRequest("/ws/7", "connect-udp"), 405, "Method Not Allowed\n"},
+		"a KELVIN SIGN":     {connectRequest("/ws/7", "websoc\u212aet"), 405, "Method Not Allowed\n"},
 		"two protocols":     {connectRequest("/ws/7", "websocket", "websocket"), 405, "Method Not Allowed\n"},
 		"plain":             {connectRequest("/ws/7"), 405, "Method Not Allowed\n"},
 		"HTTP/3":            {overHTTP3, 200, "CONNECT 7"},

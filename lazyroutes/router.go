@@ -68,11 +68,17 @@ func (rt *router) explain(v any) string {
 // another method may mistake for itself.
 func matchMethod(r *http.Request) string {
 	if r.Method == http.MethodConnect && r.ProtoMajor >= 2 {
-		if protocol := r.Header[":protocol"]; len(protocol) == 1 && strings.EqualFold(protocol[0], "websocket") {
+		if protocol := r.Header[":protocol"]; len(protocol) == 1 && equalFold(protocol[0], "websocket") {
 			return http.MethodGet
 		}
 	}
 	return r.Method
+}
+
+// equalFold is equality without regard to the case of ASCII letters; ascii has no others.
+// What else strings.EqualFold takes for one, a KELVIN SIGN, has more bytes.
+func equalFold(s, ascii string) bool {
+	return len(s) == len(ascii) && strings.EqualFold(s, ascii)
 }
 
 // serve finds the route of a request and serves it.
