@@ -116,6 +116,10 @@ const defaultUpgradeTimeout = 10 * time.Second
 // before: with Close, which waits for the peer's goodbye there, or Poller.Serve,
 // which returns at the end. A response writer with a method OnReturn(func()), such as
 // that of lazyroutes and of http2.Handler, makes the request wait for the connection.
+//
+// What a middleware does to the request's body it does to the connection there: one that
+// limits it, as http.MaxBytesHandler, ends the connection after so many bytes (1006). So
+// does a ReadTimeout of http.Server that passes before Upgrade is called.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeader http.Header) (*Conn, error) {
 	var a *attempt
 	if u.Observer != nil {
