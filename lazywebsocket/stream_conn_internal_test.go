@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golazy.dev/lazywebsocket/internal/wsproto"
 )
 
 // fakeStream is the response writer of a stream, and its body.
@@ -306,4 +308,19 @@ func TestStreamSparseBody(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A ping or a pong whose time has passed before it began fails nothing.
+func TestStreamOwnTooLate(t *testing.T) {
+	_, s := newFakeStream(t)
+	c := newConn(s, settings{role: wsproto.Server})
+	c.w.gate.enterAlways()
+	err := c.writeOwn(wsproto.Ping, nil, longAgo)
+	c.leaveWrite()
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the error is %v", err)
+	}
+	if err := c.WriteMessage(TextMessage, nil); err != nil {
+		t.Errorf("the next write: %v", err)
+	}
 }

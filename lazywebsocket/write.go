@@ -252,7 +252,7 @@ func (c *Conn) writeOwn(op wsproto.Opcode, payload []byte, deadline time.Time) e
 	switch {
 	case err == nil:
 		return nil
-	case n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !c.finalDeadlines():
+	case n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !c.lateForGood():
 		return writeError(err)
 	}
 	return c.writeFailed(err)
