@@ -185,7 +185,8 @@ type Limits struct {
 	PublishesPerSecond int
 	// CommandsPerSecond is how often a connection may send commands of any kind, on
 	// average; four times as many may come at once. If zero, 100, or as many as it
-	// may have subscriptions.
+	// may have subscriptions. To ask who is present in a topic is a command more for every
+	// hundred that are; who may not at the moment is answered with an error.
 	CommandsPerSecond int
 	// Members is the most members of a topic's presence. If zero, 10,000.
 	Members int

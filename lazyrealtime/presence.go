@@ -27,6 +27,7 @@ type presence struct {
 
 	here     map[string]int               // connections of this node, by identity
 	view     map[string]map[string][]byte // by identity and node: info
+	all      []cable.Presence             // who is in view, by identity; nil: it has changed since
 	loaded   bool                         // view is what the engine has told
 	loading  int                          // readings of the engine under way
 	events   []PresenceEvent              // since the first of them began; without an ID: of all of a node
@@ -112,6 +113,7 @@ func (t *topic) present(e PresenceEvent) {
 func (t *topic) apply(e PresenceEvent) {
 	p := t.presence
 	_, was := p.view[e.ID]
+	p.all = nil
 	if e.Left {
 		take(p.view, e.ID, e.Node)
 	} else {
@@ -191,7 +193,7 @@ func (t *topic) reconcile(members []Member) {
 		}
 	}
 	before := p.view
-	p.view, p.loaded = now, true
+	p.view, p.all, p.loaded = now, nil, true
 	for id := range before {
 		if now[id] == nil {
 			t.tell(func(s *Subscriber) []byte { return cable.AppendLeave(nil, s.identifier, id) })

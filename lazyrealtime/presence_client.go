@@ -79,12 +79,32 @@ func (s *Subscriber) who(c *cable.Command) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	all := list(t.presence.view)
-	records := make([]cable.Presence, len(all))
-	for i, p := range all {
-		records[i] = cable.Presence{ID: p.ID, Info: p.Info}
+	p := t.presence
+	if !c.ReturnRecords() {
+		_ = s.push(cable.AppendPresence(nil, s.identifier, len(p.view), nil, false))
+		return
 	}
-	_ = s.push(cable.AppendPresence(nil, s.identifier, len(all), records, c.ReturnRecords()))
+	if !s.session.commands.takes(len(p.view) / membersPerCommand) {
+		s.session.hub.count(CountLimited, 1)
+		_ = s.push(cable.AppendPresenceError(nil, s.identifier))
+		return
+	}
+	_ = s.push(cable.AppendPresence(nil, s.identifier, len(p.view), p.records(), true))
+}
+
+// membersPerCommand is how many members count as one more command of who asks for them
+// all: a long list is written while the topic stands still.
+const membersPerCommand = 100
+
+// records returns who is present. The topic's mu is held.
+func (p *presence) records() []cable.Presence {
+	if p.all == nil {
+		p.all = make([]cable.Presence, 0, len(p.view))
+		for _, m := range list(p.view) {
+			p.all = append(p.all, cable.Presence{ID: m.ID, Info: m.Info})
+		}
+	}
+	return p.all
 }
 
 // watch makes the client get events, from a view that has been loaded.

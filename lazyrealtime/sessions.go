@@ -159,17 +159,21 @@ func newBucket(rate float64) *bucket {
 }
 
 // take takes a token, if there is one.
-func (b *bucket) take() bool {
+func (b *bucket) take() bool { return b.takes(1) }
+
+// takes takes n tokens, or as many as there can be at once, if they are there.
+func (b *bucket) takes(n int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.fill()
 	if b.rate < 0 {
 		return true
 	}
-	if b.tokens < 1 {
+	tokens := min(float64(n), b.rate*bucketSeconds)
+	if b.tokens < tokens {
 		return false
 	}
-	b.tokens--
+	b.tokens -= tokens
 	return true
 }
 
