@@ -63,3 +63,27 @@ func TestPresenceOfACrowdUnlimited(t *testing.T) {
 		}
 	})
 }
+
+// A list that was asked for is not answered again when the engine knows better.
+func TestPresenceListIsTheEngines(t *testing.T) {
+	within(t, identified, func(w *world) {
+		node, err := w.log.Join(w.t.Context(), new(noFeed))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		defer node.Close(w.t.Context())
+		if err := node.Enter(w.t.Context(), "room", "x", nil); err != nil {
+			w.t.Fatal(err)
+		}
+		c := w.looks("b", members("x"))
+		ask := func(want string) {
+			c.send(command("presence", roomID, ""))
+			c.want(want)
+		}
+		w.log.Gone(node.ID()) // which is wrong
+		c.want(left("x"))
+		ask(members())
+		c.want(joined("x", "null"))
+		ask(members("x"))
+	})
+}
