@@ -10,6 +10,24 @@ import (
 	"golazy.dev/bench/maths"
 )
 
+const head = `# lazyrealtime and centrifuge
+
+Medians, and the ratio to centrifuge.
+` + "`go run ./realtime -runs 10 -out realtime/RESULTS.md -raw realtime/results.txt`" + ` measures,
+with ` + "`-report`" + ` it draws the tables again; ` + "`benchstat -col /server realtime/results.txt`" + `
+reads the lines. Both keep 100 messages of history for each topic, in memory or, where
+it says so, in an fsynced file; clients check that every message comes once and in
+order.
+
+The server has a core, and the load, a thousand clients in one process, has the other:
+load-cpu-ms is what it computed while all-ms passed, from the first publish or subscribe
+to the last delivery. In Fanout1000Burst everything is published back to back, and
+centrifuge's Publish takes longer: its messages are published later, and wait less. In
+Storm, centrifuge answers a client with one reply that holds 100 messages, and
+lazyrealtime with 100 frames, because that is what its clients speak: the load has twice
+the work.
+`
+
 // report draws tables of medians, and ratios to centrifuge.
 func report(raw string) (string, error) {
 	values := make(map[string]map[string]map[string][]float64) // scenario, unit, server
@@ -36,7 +54,7 @@ func report(raw string) (string, error) {
 		}
 	}
 	var b strings.Builder
-	b.WriteString("# lazyrealtime and centrifuge\n\nMedians, and the ratio to centrifuge.\n`go run ./realtime -runs 10 -out realtime/RESULTS.md -raw realtime/results.txt` measures,\nwith `-report` it draws the tables again; `benchstat -col /server realtime/results.txt`\nreads the lines. Both keep 100 messages of history for each topic, in memory or, where\nit says so, in an fsynced file; clients check that every message comes once and in\norder. In Storm, centrifuge answers a client with one reply that holds 100 messages, and\nlazyrealtime with 100 frames, because that is what its clients speak.\n\nThe machine had other work while these were measured, of which the latencies tell more\nthan of the servers; the CPU is the server process' own.\n")
+	b.WriteString(head)
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		fmt.Fprintf(&b, "\n## %s\n\n| | ", name)
 		units := slices.Sorted(maps.Keys(values[name]))

@@ -55,6 +55,20 @@ for (const [judge, events, n, wrong] of table) {
   })
 }
 
+// The client has been given 1, has closed the channel, and got 2 and 3 on its next connection.
+test("what a client throws away behind a close of its own is apart", () => {
+  const confirmation = ["confirm_subscription", null, null, 2, 29, null, `{"identifier":"{\\"stream_name\\":\\"t\\"}"}`]
+  const [two, three] = [["message", "t", 2, 2, 30], ["message", "t", 3, 2, 31]]
+  const on = ["on", "t", 0, 1, 5], one = ["message", "t", 1, 1, 15], closed = ["closed", "t", 0, 1, 20], four = ["message", "t", 4, 3, 45]
+  const lostOf = (events, wire) => judges.positions({ events, wire }, ledger(4), ["t"])
+  const { lost, apart } = lostOf([on, one, closed, four], [confirmation, two, three])
+  assert.deepEqual([lost, apart["thrown away behind a close"]], [0, 2])
+  assert.equal(lostOf([on, one, closed, four], [two, three]).lost, 2, "not confirmed")
+  assert.equal(lostOf([on, one, four], [confirmation, two, three]).lost, 2, "not closed")
+  assert.equal(lostOf([on, one, closed, ["message", "t", 2, 2, 30], four], [confirmation, two, three]).lost, 1, "given something since")
+  assert.equal(lostOf([on, one, closed, four], [confirmation, two]).lost, 1, "not on the wire")
+})
+
 test("what arrived for a subscription that had been left is apart", () => {
   const { lost, apart } = judges.wandering(record(["on", 1, "off", "on", 3], [2]), ledger(3), ["t"])
   assert.deepEqual([lost, apart["arrived while unsubscribed"]], [0, 1])

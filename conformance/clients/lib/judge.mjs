@@ -53,6 +53,21 @@ function sinceConfirmed(events, log) {
   return on ? (log.find(({ begun }) => begun > on[4])?.n ?? log.length + 1) : 1
 }
 
+// thrownAway finds what came behind its confirmation, to a client that had closed the channel by itself and
+// been told to subscribe again: AnyCable's keeps such messages until it has handled the confirmation, forgets
+// them if a disconnect has come with it, and has counted them as received.
+function thrownAway(numbers, events, wire, topic) {
+  const given = (at) => events.findLast(([kind, , , , t]) => t < at && (kind === "message" || kind === "closed"))
+  const confirmed = (connection, i) => wire.slice(0, i).some(([kind, , , on, , , frame]) =>
+    kind === "confirm_subscription" && on === connection && frame.includes(`\\"${topic}\\"`))
+  const away = new Set()
+  for (const [i, [kind, t, n, connection, at]] of wire.entries()) {
+    if (kind !== "message" || t !== topic || given(at)?.[0] !== "closed") continue
+    if (confirmed(connection, i)) away.add(n)
+  }
+  return numbers.filter((n) => away.has(n))
+}
+
 // exact: every message once, in order, from the first one that the client got to the log's last. What was
 // published after the first confirmation and before the first message counts as lost, too, unless the
 // client had no position to come back with (head is "apart"): nothing had come when it was cut.
@@ -61,13 +76,15 @@ export const exact = ({ head = "lost" } = {}) => byTopic((events, log, record, t
   const { seen, doubled, reordered } = order(numbers)
   const first = numbers.length > 0 ? Math.min(...numbers) : log.length + 1
   const early = missing(seen, sinceConfirmed(events, log), first - 1)
-  const lost = missing(seen, first, log.length)
+  const absent = missing(seen, first, log.length)
+  const away = head === "apart" ? thrownAway(absent, events, record.wire, topic) : []
+  const lost = absent.filter((n) => !away.includes(n))
   const dropped = [...lost, ...early].filter((n) => record.wire.some(([kind, t, m]) => kind === "message" && t === topic && m === n))
   const hole = head === "lost" ? [...lost, ...early] : lost
   return {
     messages: numbers.length, lost: hole.length, doubled, reordered, gaps: count(events, "gap"),
     apart: {
-      ...(head === "apart" && { "before the first message": early.length }),
+      ...(head === "apart" && { "before the first message": early.length, "thrown away behind a close": away.length }),
       "closed by the client": count(events, "closed"),
       "of the lost, were on the wire": dropped.length,
     },
