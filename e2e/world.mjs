@@ -93,8 +93,7 @@ export async function startProxy(to, { secure = false } = {}) {
 // startNginx serves http on one port and https on another. What stands below /plain/ lacks the headers of an upgrade.
 export async function startNginx(to) {
   const [port, securePort] = [await freePort(), await freePort()]
-  const home = join(tmp, `nginx-${port}`)
-  mkdirSync(home)
+  const home = mkdtempSync(join(tmp, "nginx-")) // ports come again
   const file = join(home, "nginx.conf")
   const temps = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
   writeFileSync(file, `

@@ -40,10 +40,7 @@ func everyProxy(t *testing.T, test func(t *testing.T, kind string)) {
 func startProxy(t testing.TB, kind string, servers []string, changes ...string) *proxy {
 	t.Helper()
 	p := &proxy{t: t, kind: kind, port: freePort(t), tls: freePort(t)}
-	p.dir = filepath.Join(shared.dir, kind+p.port)
-	if err := os.Mkdir(p.dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	p.dir = t.TempDir()
 	text, err := os.ReadFile(kinds[kind].file)
 	if err != nil {
 		t.Fatal(err)

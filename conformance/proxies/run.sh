@@ -10,8 +10,7 @@
 #                                                   the same, from a program that was built before
 #
 # Needs go, nginx, haproxy and caddy, Debian's packages of these names, and fails
-# without them; and git with the history of this repository, or OLD. It takes about two
-# minutes.
+# without them. It takes about two minutes.
 set -euo pipefail
 svg=${SVG:+$(realpath "$SVG")}
 cd "$(dirname "${BASH_SOURCE[0]}")"

@@ -2,7 +2,6 @@ package proxies_test
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -16,10 +15,6 @@ import (
 	"time"
 )
 
-// oldest is the first revision whose data and messages every later one promises to
-// understand: the one that wrote the golden files in the directories testdata.
-const oldest = "e5316bfc71e91d097d226562a93d9e332a59817e"
-
 // version is a build of the project.
 type version struct {
 	name   string
@@ -28,11 +23,12 @@ type version struct {
 }
 
 // oldVersion is what $OLD says, a program lazyws, or else built from the oldest
-// revision, once for all tests.
+// version whose data and messages every later one promises to understand: revision
+// e5316bf, which wrote the golden files in the directories testdata. Once for all tests.
 var oldVersion = sync.OnceValues(func() (version, error) {
 	v := version{name: "old", lazyws: os.Getenv("OLD")}
 	if v.lazyws == "" {
-		return fromHistory()
+		return fromSources()
 	}
 	same, err := sameFile(v.lazyws, shared.lazyws)
 	if err == nil && same {
@@ -41,31 +37,26 @@ var oldVersion = sync.OnceValues(func() (version, error) {
 	return v, err
 })
 
-// fromHistory builds the oldest revision, in a directory of its own: the repository is
-// only read.
-func fromHistory() (version, error) {
+// fromSources builds the oldest version, in a directory of its own, from its sources,
+// which are kept here because not every copy of this repository has its history:
+//
+//	git archive --format=tar REVISION go.mod go.sum FILES | gzip -9n >testdata/oldest.tar.gz
+//
+// where the files are those that cmd/lazyws is built from.
+func fromSources() (version, error) {
 	tree := filepath.Join(shared.dir, "oldest")
 	if err := os.Mkdir(tree, 0o755); err != nil {
 		return version{}, err
 	}
-	var said bytes.Buffer
-	archive := exec.Command("git", "archive", "--format=tar", oldest)
-	archive.Dir, archive.Stderr = filepath.Join("..", ".."), &said
-	tar, err := archive.Output()
-	if err != nil {
-		return version{}, fmt.Errorf("no revision %.7s to build the old version from: %w: %s"+
-			"a shallow clone gets it with: git fetch --unshallow; elsewhere name a program that was built before: OLD=/path/to/lazyws conformance/proxies/run.sh",
-			oldest, err, &said)
-	}
-	unpack := exec.Command("tar", "x", "-C", tree)
-	unpack.Stdin = bytes.NewReader(tar)
+	unpack := exec.Command("tar", "xzf", filepath.Join("testdata", "oldest.tar.gz"), "-C", tree)
 	if out, err := unpack.CombinedOutput(); err != nil {
-		return version{}, fmt.Errorf("unpacking %.7s: %w\n%s", oldest, err, out)
+		return version{}, fmt.Errorf("unpacking the oldest version: %w\n%s", err, out)
 	}
 	v := version{name: "old", lazyws: filepath.Join(shared.dir, "lazyws-old")}
 	if err := build(tree, ".", v.lazyws); err != nil {
 		return v, err
 	}
+	var err error
 	v.node, err = buildNode(tree, "node-old")
 	return v, err
 }
