@@ -137,13 +137,20 @@ export async function startNginx(to) {
   return nginx
 }
 
+// freePort returns a port that nobody listens on, and none of those that the system gives to clients.
 async function freePort() {
-  const server = net.createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address()
-  server.close()
-  await once(server, "close")
-  return port
+  for (;;) {
+    const server = net.createServer().listen(20_000 + Math.floor(Math.random() * 12_000), "127.0.0.1")
+    try {
+      await once(server, "listening")
+    } catch {
+      continue
+    }
+    const { port } = server.address()
+    server.close()
+    await once(server, "close")
+    return port
+  }
 }
 
 // upgrade sends a request for an upgrade by hand and returns the answer's status.

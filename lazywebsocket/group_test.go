@@ -106,7 +106,7 @@ func TestGroupCoalesces(t *testing.T) {
 			synctest.Wait()
 			for _, c := range members {
 				// The flusher may have come in between, where there are processors.
-				if sizes := c.tap.taken(); len(sizes) > 10 {
+				if sizes := c.tap.taken(); len(sizes) > 30 {
 					t.Errorf("writes of %d bytes", sizes)
 				}
 				if !c.AtRest() {

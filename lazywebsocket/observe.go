@@ -99,6 +99,16 @@ func (c *Conn) ends(cause EndCause) {
 	}
 }
 
+// wouldEnd is ends before it has come true: the peer's answer may be faster than the
+// caller. The function that it returns takes it back.
+func (c *Conn) wouldEnd(cause EndCause) (undo func()) {
+	o := c.observed()
+	if o == nil || !o.cause.CompareAndSwap(0, uint32(cause)) {
+		return func() {}
+	}
+	return func() { o.cause.CompareAndSwap(uint32(cause), 0) }
+}
+
 // endsReading is ends with what has stopped a read: err as it was met, and what the
 // application sees of it.
 func (c *Conn) endsReading(err, seen error) {

@@ -70,19 +70,24 @@ func (c *Conn) writeControl(e entrant, messageType int, data []byte) error {
 func (c *Conn) writeClose(e entrant, f *frame) error {
 	c.w.gate.setCloses(true)
 	err := c.sendLast(e.ctx, e.deadline)
+	undo := func() {}
 	if err == nil {
 		f.now = true
+		undo = c.wouldEnd(EndLocal)
 		err = c.writeFrameContext(e.ctx, f)
 	}
-	if err != nil && c.w.failure.Load() == nil {
-		c.w.gate.setCloses(false)
-		return err
+	if err != nil {
+		undo()
+		if c.w.failure.Load() == nil {
+			c.w.gate.setCloses(false)
+			return err
+		}
+		c.endsWriting(err)
 	}
 	c.w.closeSent.Store(true)
 	c.w.gate.setStream(false) // no message can follow: who waits for one hears of it
 	if err == nil {
 		c.saidClose(f.payload)
-		c.ends(EndLocal)
 	}
 	return err
 }

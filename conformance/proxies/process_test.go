@@ -3,10 +3,12 @@ package proxies_test
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -105,17 +107,25 @@ func (p *process) wait() int {
 	}
 }
 
-// freePort returns the number of a port that nobody has.
+// freePort returns the number of a port that nobody has, and gives each once: tests run
+// beside each other. It is none of those that the system gives to clients.
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := strconv.Itoa(20000 + rand.IntN(12000))
+		if _, given := ports.LoadOrStore(port, true); given {
+			continue
+		}
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	t.Fatal("no port is free")
+	return ""
 }
+
+var ports sync.Map // that were given
 
 // eventually waits until a condition holds.
 func eventually(t testing.TB, what string, condition func() bool) {

@@ -1,7 +1,10 @@
 package nats_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,13 +47,22 @@ func single(t *testing.T) string {
 	return startFor(t, t.TempDir()).ClientURL()
 }
 
-// freePort returns a port of loopback that nobody listens at.
+// freePort returns a port of loopback that nobody listens at, each once. It is none of
+// those that the system gives to clients: servers are killed, and come back to theirs.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := 20000 + rand.IntN(12000)
+		if _, given := ports.LoadOrStore(port, true); given {
+			continue
+		}
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
+
+var ports sync.Map // that were given
