@@ -21,11 +21,16 @@ order.
 
 The server has a core, and the load, a thousand clients in one process, has the other:
 load-cpu-ms is what it computed while all-ms passed, from the first publish or subscribe
-to the last delivery. In Fanout1000Burst everything is published back to back, and
-centrifuge's Publish takes longer: its messages are published later, and wait less. In
-Storm, centrifuge answers a client with one reply that holds 100 messages, and
-lazyrealtime with 100 frames, because that is what its clients speak: the load has twice
-the work.
+to the last delivery. In Fanout1000Burst everything is published back to back:
+centrifuge's Publish takes as long as its deliveries, so that messages are published
+later and wait less; lazyrealtime's are published at once and wait for the load, which is
+busy nearly all of the time. In Storm, centrifuge answers a client with one reply that
+holds 100 messages, and lazyrealtime with 100 frames, because that is what its clients
+speak: there, too, the load is what is busy.
+
+Fanout1000Burst and Storm were measured on a machine with nothing else to do, the others
+beside other work, of which their latencies tell more than of the servers; the CPU is the
+server process' own.
 `
 
 // report draws tables of medians, and ratios to centrifuge.
