@@ -175,6 +175,7 @@ func TestMetricsBalance(t *testing.T) {
 		slowText := w.dial("/stream?stream=room")
 		synctest.Wait()
 		_, _ = text.conn.Close(), events.body.Close()
+		synctest.Wait() // the hub has noticed: they are gone, not slow
 		for range 100 {
 			w.publish("room", `"`+strings.Repeat("x", 1000)+`"`)
 		}
