@@ -79,17 +79,23 @@ func parseConnect(p *program, args []string) (*connectOptions, error) {
 	if len(rest) != 1 {
 		return nil, usagef("one URL is needed, behind the flags")
 	}
-	o.url = rest[0]
-	switch scheme, _, ok := strings.Cut(o.url, "://"); {
-	case !ok:
-		o.url = "ws://" + o.url
-	case scheme == "http" || scheme == "https":
-		o.url = "ws" + strings.TrimPrefix(o.url, "http")
-	}
+	o.url = socketURL(rest[0])
 	if o.origin != "" {
 		http.Header(o.headers).Set("Origin", o.origin)
 	}
 	return o, nil
+}
+
+// socketURL is what is meant by a URL without a scheme, or with a page's.
+func socketURL(url string) string {
+	switch scheme, _, ok := strings.Cut(url, "://"); {
+	case !ok:
+		return "ws://" + url
+	case scheme == "http" || scheme == "https":
+		return "ws" + strings.TrimPrefix(url, "http")
+	default:
+		return url
+	}
 }
 
 // terminal is one connection that somebody types at.
@@ -125,6 +131,12 @@ func runConnect(ctx context.Context, p *program, args []string) error {
 
 // dial connects, and says what the server answered if that was no WebSocket.
 func (o *connectOptions) dial(ctx context.Context) (*lazywebsocket.Conn, error) {
+	conn, _, err := o.handshake(ctx)
+	return conn, err
+}
+
+// handshake is dial, with the server's answer.
+func (o *connectOptions) handshake(ctx context.Context) (*lazywebsocket.Conn, *http.Response, error) {
 	d := lazywebsocket.Dialer{
 		Proxy:             http.ProxyFromEnvironment,
 		HandshakeTimeout:  o.timeout,
@@ -138,7 +150,7 @@ func (o *connectOptions) dial(ctx context.Context) (*lazywebsocket.Conn, error) 
 	}
 	conn, response, err := d.DialContext(ctx, o.url, http.Header(o.headers))
 	if err == nil || response == nil {
-		return conn, err
+		return conn, response, err
 	}
 	body, _ := io.ReadAll(response.Body) // what has come of it
 	text := strings.TrimSpace(string(body))
@@ -148,7 +160,7 @@ func (o *connectOptions) dial(ctx context.Context) (*lazywebsocket.Conn, error) 
 	if location := response.Header.Get("Location"); location != "" {
 		text = " to " + plain(location) + text
 	}
-	return nil, fmt.Errorf("%w: the server answered %s%s", err, plain(response.Status), text)
+	return nil, nil, fmt.Errorf("%w: the server answered %s%s", err, plain(response.Status), text)
 }
 
 // wait waits for the end: of the server, of the input, or a signal.

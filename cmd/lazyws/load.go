@@ -60,7 +60,7 @@ func parseLoad(p *program, args []string) (*loadOptions, error) {
 	case o.rate != 0 && !(o.rate >= slowest && o.rate <= fastest): // nor what is no number
 		return nil, usagef("-rate is 0, or from %g to %g", slowest, fastest)
 	}
-	o.url = rest[0]
+	o.url = socketURL(rest[0])
 	return o, nil
 }
 

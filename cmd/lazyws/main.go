@@ -6,6 +6,7 @@
 //	lazyws connect  talk to a WebSocket server from the terminal
 //	lazyws serve    an echo server to try clients with
 //	lazyws load     measure a server
+//	lazyws conform  try whether a server keeps the protocol's rules
 //
 // lazyws COMMAND -h says more.
 package main
@@ -49,6 +50,7 @@ var commands = []command{
 	{"connect", "talk to a WebSocket server from the terminal", runConnect},
 	{"serve", "an echo server to try clients with", runServe},
 	{"load", "measure a server", runLoad},
+	{"conform", "try whether a server keeps the protocol's rules", runConform},
 }
 
 func main() {
