@@ -10,9 +10,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
+
+	"golazy.dev/lazywebsocket"
 )
 
 // conform runs lazyws conform.
@@ -51,6 +54,25 @@ func TestConformWithoutCompression(t *testing.T) {
 	}
 	if code, _, err := conform(t, "ws://127.0.0.1:1"); code != exitError || err == "" {
 		t.Errorf("no server: code %d, %q", code, err)
+	}
+}
+
+func TestConformTLS(t *testing.T) {
+	var upgrader lazywebsocket.Upgrader
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		echoMessages(r, conn)
+	}))
+	t.Cleanup(server.Close)
+	if code, out, err := conform(t, "-insecure", "-timeout", patience.String(), server.URL); code != exitOK {
+		t.Errorf("code %d, %q\n%s", code, err, out)
+	}
+	if code, _, err := conform(t, server.URL); code != exitError || !strings.Contains(err, "certificate") {
+		t.Errorf("a certificate that nobody knows: code %d, %q", code, err)
 	}
 }
 
