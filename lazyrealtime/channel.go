@@ -21,7 +21,7 @@ type Channel struct {
 	// Message is called for what the client sends, an action (empty if the message
 	// names none) with the whole message, one call at a time for a connection. An
 	// error is logged. If the sender waits for an answer (subscription.publish of
-	// cable.js), the context ends after 10 s, RequestID has its id, and the answer is
+	// cable.js), the context ends after 10 s at most, RequestID has its id, and the answer is
 	// that all is well, or of which kind the error is: it wraps ErrDenied, it is a
 	// *DataError or a *LimitError, it wraps ErrUnavailable or
 	// context.DeadlineExceeded, and the sender repeats the message; it is another one.

@@ -138,7 +138,13 @@ func (c *client) want(frames ...string) {
 // wantNothing fails if a frame has come that is no ping.
 func (c *client) wantNothing() {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	c.idle(time.Millisecond)
+}
+
+// idle is wantNothing for a time, in which the client answers pings.
+func (c *client) idle(d time.Duration) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	for {
 		_, data, err := c.conn.ReadMessageContext(ctx)

@@ -12,10 +12,40 @@ import (
 	"golazy.dev/lazyrealtime/cable"
 )
 
-// requestPatience bounds how long a message may take whose sender waits for an answer.
-// With the 90 s in which cable.js repeats itself it stays below the two minutes for
-// which engines remember a message's id.
+// requestPatience bounds how long a message may take whose sender waits for an answer,
+// with the time that it has waited for those before it to be served. With the 90 s in
+// which cable.js repeats itself it stays below the two minutes for which engines remember
+// a message's id.
 const requestPatience = 10 * time.Second
+
+// requestLeast is what has to be left of that: with less, an engine that is slow, and
+// works, would be taken for one that does not.
+const requestLeast = requestPatience / 2
+
+// backlog is how long what a client has sent may have waited for what was served before
+// it. It belongs to the goroutine that serves.
+type backlog struct {
+	waited time.Duration
+	until  time.Time // when serving has ended last
+}
+
+// backlogPause is the shortest time without anything to serve that proves that nothing
+// was waiting: a goroutine that could run may have to wait for a processor.
+const backlogPause = 50 * time.Millisecond
+
+// begin notes that something is served from now on.
+func (b *backlog) begin(now time.Time) {
+	pause := now.Sub(b.until)
+	if b.waited -= min(b.waited, pause); pause > backlogPause {
+		b.waited = 0
+	}
+}
+
+// end notes that it has been served, since begin was called.
+func (b *backlog) end(began, now time.Time) {
+	b.waited += now.Sub(began)
+	b.until = now
+}
 
 // anonymousRequest is the shortest name of a request from somebody anonymous: 128 bits
 // in base64. All the anonymous share their names, and who knew another's could publish
@@ -89,7 +119,7 @@ func (s *session) try(sub *Subscriber, c *cable.Command, r *request) (cable.Stat
 	switch {
 	case c.Behind != "" && c.Behind == sub.stuck:
 		return cable.StatusUnavailable, cable.UnavailableBehind
-	case !s.rate.take():
+	case requestPatience-s.backlog.waited < requestLeast, !s.rate.take():
 		s.hub.count(CountLimited, 1)
 		return cable.StatusUnavailable, cable.UnavailableTooFast
 	case sub.channel.Message == nil:
@@ -100,7 +130,7 @@ func (s *session) try(sub *Subscriber, c *cable.Command, r *request) (cable.Stat
 	if err := s.hub.checkData(data); err != nil {
 		return refusal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithValue(s.ctx, requestKey{}, r), requestPatience)
+	ctx, cancel := context.WithTimeout(context.WithValue(s.ctx, requestKey{}, r), requestPatience-s.backlog.waited)
 	defer cancel()
 	if err := s.deliver(ctx, sub, data); err != nil {
 		return refusal(err)

@@ -170,6 +170,7 @@ func TestRequestRefused(t *testing.T) {
 		} {
 			test.client.send(test.frame)
 			test.client.want(test.want)
+			test.client.idle(time.Second)
 		}
 		a.wantNothing()
 		w.wantLog("1")
@@ -274,8 +275,106 @@ func TestRequestTimeout(t *testing.T) {
 			w.t.Errorf("the answer took %v", took)
 		}
 		unblock()
+		c.idle(time.Second)
 		c.send(ask(roomID, "1", "", `1`))
 		c.want(w.toldAt("1", 1))
+	})
+}
+
+// hang makes appending to other topics than the room take for ever.
+func (w *world) hang() {
+	w.log.Before(func(ctx context.Context, c enginetest.Call) error {
+		if c.Op != enginetest.OpAppend || c.Topic == "room" {
+			return nil
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+}
+
+// What has waited behind others of its connection, for an engine that does not answer, is
+// not served when the engine may have forgotten that it has it already: one connection
+// can be held up for no longer than one request.
+func TestRequestLate(t *testing.T) {
+	modes(t, identified, func(w *world) {
+		c := w.asker("a")
+		c.send(ask(roomID, "1", "", `1`))
+		c.want(w.toldAt("1", 1))
+		others := make([]string, 5)
+		for i := range others {
+			others[i] = fmt.Sprintf(`{"channel":"$pubsub","stream_name":"other%d"}`, i)
+			c.subscribe(others[i])
+		}
+		c.idle(85 * time.Second) // the answer was lost, and is asked for again
+		w.hang()
+		start := time.Now()
+		for _, identifier := range append(others, roomID) {
+			c.send(ask(identifier, "1", "", `1`))
+		}
+		c.want(told(others[0], "1", "unavailable", "outage"))
+		for _, identifier := range append(others[1:], roomID) {
+			c.want(told(identifier, "1", "unavailable", "rate_limited"))
+		}
+		if took := time.Since(start); took != 10*time.Second {
+			w.t.Errorf("the answers took %v", took)
+		}
+		c.idle(time.Second)
+		c.send(ask(roomID, "1", "", `1`))
+		c.want(w.toldAt("1", 1))
+		w.wantLog("1")
+	})
+}
+
+// Requests that were sent together share the time that one may take.
+func TestRequestsShareTheirTime(t *testing.T) {
+	modes(t, identified, func(w *world) {
+		c := w.asker("a")
+		c.subscribe(lobby)
+		slow := func(d time.Duration) {
+			w.log.Before(func(_ context.Context, c enginetest.Call) error {
+				if c.Op == enginetest.OpAppend {
+					time.Sleep(d)
+				}
+				return nil
+			})
+		}
+		slow(3 * time.Second)
+		for n := 1; n <= 3; n++ {
+			c.send(ask(roomID, fmt.Sprint(n), "", fmt.Sprint(n)))
+		}
+		c.want(w.toldAt("1", 1), w.toldAt("2", 2), told(roomID, "3", "unavailable", "rate_limited"))
+		c.idle(time.Second) // nothing waits any more
+		start := time.Now()
+		slow(4 * time.Second)
+		c.send(ask(roomID, "3", "", `3`))
+		synctest.Wait()
+		w.hang()
+		c.send(ask(lobby, "4", "", `4`))
+		c.want(w.toldAt("3", 3), told(lobby, "4", "unavailable", "outage"))
+		if took := time.Since(start); took != 10*time.Second {
+			w.t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// What is served in less time than passes until the next comes leaves nothing waiting,
+// however many there are.
+func TestRequestsOneAfterTheOther(t *testing.T) {
+	config := identified
+	config.Limits.PublishesPerSecond = -1
+	modes(t, config, func(w *world) {
+		c := w.asker("a")
+		w.log.Before(func(_ context.Context, c enginetest.Call) error {
+			if c.Op == enginetest.OpAppend {
+				time.Sleep(20 * time.Millisecond)
+			}
+			return nil
+		})
+		for n := range 400 {
+			c.send(ask(roomID, fmt.Sprint(n), "", `1`))
+			c.want(w.toldAt(fmt.Sprint(n), uint64(n)+1))
+			c.idle(25 * time.Millisecond)
+		}
 	})
 }
 

@@ -28,6 +28,7 @@ type session struct {
 	out      *lazywebsocket.Group // what sends the session's own frames
 	rate     *bucket
 	commands *bucket
+	backlog  backlog
 	expiry   *time.Timer  // nil: the credential does not end
 	mute     func()       // makes a session silent that speaks something else
 	stop     func(ending) // and ends it; nil: Action Cable
@@ -187,7 +188,10 @@ func (s *session) ServeMessage(_ *lazywebsocket.Conn, messageType int, data []by
 	case err != nil || messageType != lazywebsocket.TextMessage:
 		s.disconnect(endInvalid)
 	default:
+		now := time.Now()
+		s.backlog.begin(now)
 		s.serve(&command)
+		s.backlog.end(now, time.Now())
 	}
 	return nil
 }

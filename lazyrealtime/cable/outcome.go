@@ -20,7 +20,7 @@ const (
 	RefusedUnsupported    = "unsupported"     // the channel takes no messages
 	RefusedFailed         = "failed"          // the application says no, in its own words
 	UnavailableOutage     = "outage"          // the log cannot be reached: nobody knows whether the message is in it
-	UnavailableTooFast    = "rate_limited"    // the client sends too much; nothing was done
+	UnavailableTooFast    = "rate_limited"    // the client sends more than is served; nothing was done
 	UnavailableBehind     = "behind"          // the message before it was not taken; nothing was done
 )
 
