@@ -55,10 +55,17 @@ func (h *Hub) authenticate(r *http.Request) (id Identity, err error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	if id.Issued.IsZero() {
-		id.Issued = now // what is revoked from now on is void
-	}
+	id.Issued = issuedUntil(now, id)
 	return id, h.Check(id)
+}
+
+// issuedUntil returns when a credential was issued that is presented now. What is revoked
+// from now on is void, also if nobody says when that was, or by a clock that is ahead.
+func issuedUntil(now time.Time, id Identity) time.Time {
+	if id.Issued.IsZero() || id.Issued.After(now) {
+		return now
+	}
+	return id.Issued
 }
 
 // Check says whether a credential is void: the error wraps ErrDenied if the
@@ -169,9 +176,7 @@ type ticket struct {
 // send it as any token (see TokenOf). The identity's Value does not come with it.
 func (h *Hub) Ticket(_ context.Context, id Identity) (string, error) {
 	now := time.Now()
-	if id.Issued.IsZero() {
-		id.Issued = now
-	}
+	id.Issued = issuedUntil(now, id)
 	if err := h.Check(id); err != nil {
 		return "", err
 	}

@@ -126,6 +126,55 @@ func TestRevoke(t *testing.T) {
 	})
 }
 
+// A credential that seems to be issued later than now, because its issuer's clock is
+// ahead, was issued until now: who is connected with it is revoked like anybody.
+func TestRevokeIssuedLater(t *testing.T) {
+	modes(t, revocable, func(w *world) {
+		ahead := lazyrealtime.Identity{ID: "a", Issued: time.Now().Add(5 * time.Second)}
+		cables := []*client{w.join("a&age=-5s", extended), w.dial("/cable?jid="+w.ticket(ahead), extended)}
+		cables[1].want(welcome)
+		events := w.request("GET", "/stream?stream=room&id=a&age=-5s", "").Body
+		served := make(chan error, 1)
+		cables = append(cables, w.given(ahead, served))
+		time.Sleep(time.Second)
+		unused := w.ticket(ahead)
+		w.revoke("a")
+		for _, c := range cables {
+			c.wantClose(remote, 1008)
+		}
+		if text, err := io.ReadAll(events); err != nil {
+			w.t.Errorf("an event stream: %q %v", text, err)
+		}
+		if err := <-served; err != nil {
+			w.t.Error(err)
+		}
+		time.Sleep(time.Millisecond)
+		w.dial("/cable?jid="+unused, extended).wantClose(unauthorized, 1008)
+		w.wantStats(0, 0)
+	})
+}
+
+// given is a client whose connection the application gives to the hub, welcomed.
+func (w *world) given(id lazyrealtime.Identity, served chan<- error) *client {
+	w.t.Helper()
+	u := lazywebsocket.Upgrader{Subprotocols: []string{extended}}
+	own := wstest.Serve(w.t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		conn, err := u.Upgrade(rw, r, nil)
+		if err == nil {
+			err = w.hub.Serve(conn, id)
+		}
+		served <- err
+	}))
+	d := lazywebsocket.Dialer{NetDialContext: own.DialContext, Subprotocols: []string{extended}}
+	conn, _, err := d.DialContext(w.t.Context(), "ws://example.com/", nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c := &client{w.t, conn}
+	c.want(welcome)
+	return c
+}
+
 // readText returns the next message.
 func (c *client) readText() (string, error) {
 	_, text, err := c.conn.ReadMessage()

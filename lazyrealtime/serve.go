@@ -137,9 +137,7 @@ func (h *Hub) drive(conn *lazywebsocket.Conn, r *http.Request, handler lazywebso
 // itself, with a subprotocol of Action Cable, until it ends. It closes it. The error is nil for
 // every way in which connections end, and a *LimitError where the identity has too many.
 func (h *Hub) Serve(conn *lazywebsocket.Conn, id Identity) error {
-	if id.Issued.IsZero() {
-		id.Issued = time.Now()
-	}
+	id.Issued = issuedUntil(time.Now(), id)
 	s, err := h.newSession(conn, id, or(h.config.PingInterval, defaultPingInterval))
 	if err != nil {
 		return err
