@@ -14,18 +14,19 @@ import (
 // names in Config.Channels.
 type Channel struct {
 	// Subscribe says what a subscription follows: it calls s.Follow for each topic,
-	// of which there may be none. An error rejects the subscription: errors that do
-	// not wrap ErrDenied are logged. The context ends with the connection.
+	// of which there may be none. An error rejects the subscription, and is logged: if
+	// it wraps ErrDenied, or is a *LimitError for example, for debugging only. The
+	// context ends with the connection.
 	Subscribe func(ctx context.Context, s *Subscriber) error
 
 	// Message is called for what the client sends, an action (empty if the message
 	// names none) with the whole message, one call at a time for a connection. An
-	// error is logged. If the sender waits for an answer (subscription.publish of
-	// cable.js), the context ends after 10 s at most, RequestID has its id, and the answer is
-	// that all is well, or of which kind the error is: it wraps ErrDenied, it is a
-	// *DataError or a *LimitError, it wraps ErrUnavailable or
-	// context.DeadlineExceeded, and the sender repeats the message; it is another one.
-	// Its text is not told. If nil, messages are ignored.
+	// error is logged, as those of Subscribe. If the sender waits for an answer
+	// (subscription.publish of cable.js), the context ends after 10 s at most,
+	// RequestID has its id, and the answer is that all is well, or of which kind the
+	// error is: it wraps ErrDenied, it is a *DataError or a *LimitError, it wraps
+	// ErrUnavailable or context.DeadlineExceeded, and the sender repeats the message;
+	// it is another one. Its text is not told. If nil, messages are ignored.
 	Message func(ctx context.Context, s *Subscriber, action string, data json.RawMessage) error
 
 	// Unsubscribe is called when a subscription that was accepted has ended. It may

@@ -3,7 +3,6 @@ package lazyrealtime
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	"golazy.dev/lazyrealtime/cable"
 )
@@ -96,9 +95,7 @@ func (s *session) subscribe(c *cable.Command) {
 // reject refuses a subscription.
 func (s *session) reject(identifier string, err error) {
 	s.hub.count(CountRejects, 1)
-	if !errors.Is(err, ErrDenied) {
-		s.hub.logger.Info("a subscription was rejected", "identity", s.id.ID, "error", err)
-	}
+	s.hub.logger.Log(s.ctx, levelOf(err), "a subscription was rejected", "identity", s.id.ID, "error", err)
 	s.send(cable.AppendReply(nil, cable.RejectSubscription, identifier))
 }
 
@@ -134,7 +131,7 @@ func (s *session) deliver(ctx context.Context, sub *Subscriber, data json.RawMes
 	_ = json.Unmarshal(data, &named) // what is no object has no action
 	err := sub.channel.Message(ctx, sub, named.Action, data)
 	if err != nil && s.ctx.Err() == nil {
-		s.hub.logger.Info("a channel has refused a message", "subscription", sub.identifier, "identity", s.id.ID, "error", err)
+		s.hub.logger.Log(s.ctx, levelOf(err), "a channel has refused a message", "subscription", sub.identifier, "identity", s.id.ID, "error", err)
 	}
 	return err
 }

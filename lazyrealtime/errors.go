@@ -3,6 +3,9 @@ package lazyrealtime
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+
+	"golazy.dev/lazyrealtime/cable"
 )
 
 // ErrUnavailable is wrapped by the errors of an engine that cannot be reached, or
@@ -40,4 +43,17 @@ type LimitError struct {
 
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("lazyrealtime: beyond the limit Limits.%s of %d", e.Limit, e.Value)
+}
+
+// levelOf is the level to log at why a client is refused something. What clients can ask
+// for in vain as often as they like is for debugging, or one of them fills the log.
+func levelOf(err error) slog.Level {
+	var limit *LimitError
+	var data *DataError
+	var syntax *cable.SyntaxError
+	if errors.Is(err, ErrDenied) || errors.Is(err, errTopic) ||
+		errors.As(err, &limit) || errors.As(err, &data) || errors.As(err, &syntax) {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
 }

@@ -140,6 +140,6 @@ func (s *Subscriber) unwatch(t *topic) {
 }
 
 func (s *Subscriber) presenceFailed(t *topic, err error) {
-	s.session.hub.logger.Info("presence was refused", "topic", t.name, "identity", s.session.id.ID, "error", err)
+	s.session.hub.logger.Log(s.session.ctx, levelOf(err), "presence was refused", "topic", t.name, "identity", s.session.id.ID, "error", err)
 	_ = s.push(cable.AppendPresenceError(nil, s.identifier))
 }
