@@ -56,6 +56,12 @@ func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request, id Identity, t
 	defer cancel()
 	e := &events{ctx: ctx, w: w, rc: http.NewResponseController(w), over: make(chan struct{})}
 	defer e.finish()
+	release, err := h.budget().Admit(r.RemoteAddr)
+	if err != nil {
+		h.notNow(w, r, http.StatusTooManyRequests, err)
+		return
+	}
+	defer release()
 	s := &session{hub: h, id: id, mute: cancel, stop: e.stop}
 	if err := h.register(s); err != nil {
 		h.notNow(w, r, http.StatusTooManyRequests, err)

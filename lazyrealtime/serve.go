@@ -46,6 +46,14 @@ func (h *Hub) newUpgrader() lazywebsocket.Upgrader {
 	return u
 }
 
+// budget returns the budget of the upgrader.
+func (h *Hub) budget() *lazywebsocket.Budget {
+	if b := h.upgrader.Budget; b != nil {
+		return b
+	}
+	return lazywebsocket.DefaultBudget
+}
+
 // ServeHTTP serves a client that speaks Action Cable, as those of Rails, AnyCable,
 // turbo-rails and the hub's own cable.js do: it upgrades the request, and serves
 // the connection until it ends. Requests that cannot be upgraded are answered

@@ -108,9 +108,10 @@ func (w *world) answered(method, path, body string, header ...string) (status in
 	w.t.Helper()
 	resp := w.request(method, path, body, header...)
 	defer resp.Body.Close()
+	defer time.AfterFunc(time.Minute, func() { resp.Body.Close() }).Stop() // it does not end
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
-		w.t.Fatal(err)
+		w.t.Fatalf("%s %s: %q %v", method, path, b, err)
 	}
 	return resp.StatusCode, string(b)
 }

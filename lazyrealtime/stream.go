@@ -23,7 +23,8 @@ const refreshHTML = `<turbo-stream action="refresh"></turbo-stream>`
 // EventSource that reconnects goes on where it was (Last-Event-ID). Where messages
 // are missing it gets a turbo-stream with the action refresh. Errors are 401 and 403;
 // what may be otherwise soon is 503 to a WebSocket, and to an EventSource a stream that
-// ends, because it would not come back from an error.
+// ends, because it would not come back from an error. Both count in the Upgrader's
+// Budget.ConnectionsPerAddress.
 func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && !lazywebsocket.IsWebSocketUpgrade(r) {
 		w.Header().Set("Allow", http.MethodGet)

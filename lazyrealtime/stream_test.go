@@ -369,3 +369,31 @@ func TestEventsSlow(t *testing.T) {
 		})
 	}
 }
+
+// Event streams count as connections from their address.
+func TestEventsOfAnAddress(t *testing.T) {
+	config := public
+	config.Upgrader = &lazywebsocket.Upgrader{Budget: &lazywebsocket.Budget{ConnectionsPerAddress: 2}}
+	within(t, config, func(w *world) {
+		handler := w.hub.Handler()
+		w.net = wstest.Serve(w.t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			r.RemoteAddr = r.URL.Query().Get("from") + ":1"
+			handler.ServeHTTP(rw, r)
+		}))
+		const here, there = "/stream?stream=room&from=192.0.2.1", "/stream?stream=room&from=192.0.2.2"
+		first := w.source(here, "").started()
+		c := w.dial("/cable?from=192.0.2.1", extended)
+		c.want(welcome)
+		w.wantPutOff(here)
+		w.source(there, "").started()
+		_ = first.body.Close()
+		synctest.Wait()
+		w.source(here, "").started()
+		w.wantPutOff(here)
+		_ = c.conn.Close()
+		synctest.Wait()
+		w.source(here, "").started()
+		w.wantPutOff(here)
+		w.wantStats(3, 0)
+	})
+}

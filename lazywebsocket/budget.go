@@ -37,7 +37,7 @@ type Budget struct {
 	// ConnectionsPerAddress is the most upgraded connections from one address, the
 	// one in Request.RemoteAddr: of IPv6, a network of 64 bits. Others are answered
 	// 429 Too Many Requests, with Retry-After. A connection counts until it is
-	// closed. If zero or negative, no limit: behind a proxy, or one router, many
+	// closed; see Admit for what is no WebSocket. If zero or negative, no limit: behind a proxy, or one router, many
 	// users have the same address.
 	ConnectionsPerAddress int
 
@@ -298,6 +298,18 @@ func (b *Budget) takeAddress(remote string) (netip.Addr, *fault) {
 	}
 	b.addresses[a]++
 	return a, nil
+}
+
+// Admit counts something in ConnectionsPerAddress that is no WebSocket but holds a
+// connection as one does, a stream of events for example, until release is called, which
+// may be called more than once. Remote is a Request.RemoteAddr. The error is a
+// *BudgetError, without a release: there are as many from the address as there may be.
+func (b *Budget) Admit(remote string) (release func(), err error) {
+	a, full := b.takeAddress(remote)
+	if full != nil {
+		return nil, full.err
+	}
+	return sync.OnceFunc(func() { b.releaseAddress(a) }), nil
 }
 
 func (b *Budget) releaseAddress(a netip.Addr) {

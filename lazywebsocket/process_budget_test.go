@@ -231,6 +231,47 @@ func TestConnectionsPerAddress(t *testing.T) {
 	}
 }
 
+// What is no WebSocket can be counted with those.
+func TestAdmit(t *testing.T) {
+	b := &lazywebsocket.Budget{ConnectionsPerAddress: 2}
+	u := &lazywebsocket.Upgrader{Budget: b}
+	conn, _, err := upgradeFrom(u, "192.0.2.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, err := b.Admit("192.0.2.1:2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var full *lazywebsocket.BudgetError
+	if other, err := b.Admit("[::ffff:192.0.2.1]:3"); other != nil || !errors.As(err, &full) || full.Budget != "ConnectionsPerAddress" {
+		t.Errorf("a third: %v", err)
+	}
+	if other, _, err := upgradeFrom(u, "192.0.2.1:3"); other != nil || !errors.As(err, &full) {
+		t.Errorf("a third: %v", err)
+	}
+	release()
+	release() // counts once
+	if release, err = b.Admit("192.0.2.1:4"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Admit("192.0.2.1:5"); !errors.As(err, &full) {
+		t.Errorf("a third: %v", err)
+	}
+	release()
+	for _, remote := range []string{"192.0.2.2:1", "pipe", "pipe", "pipe", ""} {
+		release, err := b.Admit(remote)
+		if err != nil {
+			t.Errorf("%q: %v", remote, err)
+		}
+		defer release()
+	}
+	_ = conn.Close()
+	if _, _, _, _, addresses := b.Counted(); addresses != 1 {
+		t.Errorf("%d addresses are left, want that of one release to come", addresses)
+	}
+}
+
 func TestHandshakes(t *testing.T) {
 	b := &lazywebsocket.Budget{Handshakes: 1}
 	entered, release := make(chan bool), make(chan bool)

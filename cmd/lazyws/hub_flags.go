@@ -83,7 +83,7 @@ func parseHub(p *program, args []string) (*hubOptions, error) {
 	f.BoolVar(&o.presence, "presence", false, "clients may be present in topics, and see who is, under their token's sub")
 	f.Var(&o.origins, "allow-origin", "`origin` of pages that may connect beside those of the hub's own host, as https://example.com or https://*.example.com; * is all; may be repeated")
 	f.IntVar(&o.maxMessage, "max-message", 64<<10, "largest message in `bytes`")
-	f.IntVar(&o.maxConnections, "max-connections", 0, "most connections from one address; 0 is no limit")
+	f.IntVar(&o.maxConnections, "max-connections", 0, "most connections from one address, WebSockets and event streams; 0 is no limit")
 	f.BoolVar(&o.compress, "compress", false, "compress messages for clients that can (permessage-deflate)")
 	f.DurationVar(&o.ping, "ping", 3*time.Second, "time between pings")
 	f.DurationVar(&o.drain, "drain", 5*time.Second, "time over which the clients are sent away at the end; 0 is all at once")
