@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"golazy.dev/lazywebsocket"
+	"golazy.dev/lazywebsocket/http2"
 )
 
 // Sockets on one connection end cleanly, 40 of 40, from both sides: the server's stream
@@ -128,5 +129,31 @@ func TestHTTP2SilentPeer(t *testing.T) {
 			t.Errorf("Close took %v", d)
 		}
 		s.wantEnd()
+	})
+}
+
+// A connection whose handler panics, and that nobody closes, ends, too, and says why.
+func TestHTTP2PanicLeavesNothing(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		w := newWitness()
+		var g lazywebsocket.Group
+		u := lazywebsocket.Upgrader{Observer: &w.Observer}
+		handler := http2.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			conn, err := u.Upgrade(w, r, nil)
+			must(t, err)
+			g.Add(conn)
+			_, _, _ = conn.ReadMessage()
+			panic(http.ErrAbortHandler)
+		}))
+		s := h2Server(t, &http.Server{Handler: handler})(1<<20).socket(t, "/ws")
+		s.send(0x81, "go on")
+		if _, payload, err := s.receive(); err != nil || payload != code(1011) {
+			t.Errorf("%q, %v", payload, err)
+		}
+		s.send(0x88, code(1011))
+		synctest.Wait()
+		if e := w.end(t); e.Cause != lazywebsocket.EndPanic || g.Len() != 0 {
+			t.Errorf("it ended by %v, and the group has %d members", e.Cause, g.Len())
+		}
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/quic-go/quic-go/http3"
 
 	"golazy.dev/lazywebsocket"
+	sockets "golazy.dev/lazywebsocket/http3"
 )
 
 // Sockets on one connection end cleanly, 40 of 40, from both sides: the server's stream
@@ -106,12 +107,14 @@ func TestPeerVanishes(t *testing.T) {
 	}
 }
 
-// A handler that panics tells the peer, where a deferred Close or a router does; else
-// its stream is reset. The server lives.
+// A handler that panics tells the peer, and ends its connection, whoever sees to it: a
+// deferred Close, a router or nobody. The server lives.
 func TestPanic(t *testing.T) {
+	var g lazywebsocket.Group
 	upgraded := func(t *testing.T, w http.ResponseWriter, r *http.Request) *lazywebsocket.Conn {
 		conn, err := new(lazywebsocket.Upgrader).Upgrade(w, r, nil)
 		must(t, err)
+		g.Add(conn)
 		return conn
 	}
 	for name, handler := range map[string]func(t *testing.T) http.Handler{
@@ -137,22 +140,23 @@ func TestPanic(t *testing.T) {
 		bubble(t, name, func(t *testing.T) {
 			c := newWorld(t, handler(t)).client(1 << 20)
 			for range 2 {
-				if name == "bare" {
-					s, _, err := c.do(request("/ws", nil))
-					if err == nil { // the reset has not overtaken the answer
-						_, err = s.Read(make([]byte, 1))
-					}
-					wantCode(t, err, http3.ErrCodeInternalError)
-					continue
-				}
 				s := c.socket("/ws")
 				s.want(0x88, code(1011))
 				time.Sleep(100 * time.Millisecond)
 				s.send(0x88, code(1011))
-				_, _ = io.ReadAll(s.r)
+				_, err := io.ReadAll(s.r)
+				wantCode(t, err, http3.ErrCodeInternalError)
+				if n := g.Len(); n != 0 {
+					t.Errorf("%d connections are left", n)
+				}
 			}
 		})
 	}
+	bubble(t, "before it has upgraded", func(t *testing.T) {
+		handler := sockets.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+		_, _, err := newWorld(t, handler).client(1 << 20).do(request("/ws", nil))
+		wantCode(t, err, http3.ErrCodeInternalError)
+	})
 }
 
 // wantCode says whether an error is that of a stream that the server has reset.
@@ -185,16 +189,17 @@ func TestHandlerGone(t *testing.T) {
 		conn := <-conns
 		synctest.Wait()
 		var op *lazywebsocket.OpError
-		if err := <-reads; !errors.As(err, &op) || !errors.Is(err, lazywebsocket.ErrHandlerReturned) || !errors.Is(err, net.ErrClosed) {
+		if err := <-reads; !errors.As(err, &op) || !errors.Is(err, net.ErrClosed) {
 			t.Errorf("read: %v", err)
 		}
-		err := conn.WriteMessage(lazywebsocket.TextMessage, []byte("too late"))
-		if !errors.As(err, &op) || !errors.Is(err, lazywebsocket.ErrHandlerReturned) {
+		if err := conn.WriteMessage(lazywebsocket.TextMessage, []byte("too late")); !errors.Is(err, lazywebsocket.ErrCloseSent) {
 			t.Errorf("write: %v", err)
 		}
 		time.Sleep(time.Minute) // for the keepalive
 		_ = conn.NetConn().SetDeadline(time.Now().Add(-time.Second))
-		_ = conn.Close()
+		if err := conn.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
 		cancel(s)
 	})
 }

@@ -21,7 +21,8 @@ import (
 //	go client.write(conn)
 //
 // the request waits for that. When it is over the stream ends with FIN, or is reset
-// where a write has not ended, and when next has panicked.
+// where a write has not ended, and when next has panicked: behind a Close frame that says
+// so (CloseInternalServerErr), if the peer takes it.
 //
 // A request that came before the handshake of TLS was done, in QUIC's 0-RTT, is
 // answered 425 (RFC 8470, 5.2): whoever has recorded it could send it again, and the

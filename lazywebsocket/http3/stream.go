@@ -25,6 +25,7 @@ type stream struct {
 	body     io.ReadCloser
 	ctx      context.Context // of the request, not of a middleware's copy
 	waits    []func()        // the handler's goroutine only: what to call when it has returned
+	panics   []func()        // likewise: when it has panicked
 
 	writing sync.Mutex // held by who writes: they do not mix
 	mu      sync.Mutex // guards what follows
@@ -53,7 +54,13 @@ func (s *stream) request(r *http.Request) *http.Request {
 func (s *stream) serve(next http.Handler, r *http.Request) {
 	returned := false
 	defer func() { s.end(returned) }() // a panic goes on to quic-go, who leaves the stream to us
+	defer func() {
+		for _, tell := range s.panics {
+			tell()
+		}
+	}()
 	next.ServeHTTP(s, r)
+	s.panics = nil
 	for _, wait := range s.waits {
 		wait()
 	}
@@ -86,6 +93,10 @@ func (s *stream) reset(code http3.ErrCode) {
 // OnReturn registers what is called when the handler has returned: Upgrader.Upgrade
 // looks for it.
 func (s *stream) OnReturn(f func()) { s.waits = append(s.waits, f) }
+
+// OnPanic registers what is called when the handler has panicked: Upgrader.Upgrade looks
+// for it, too.
+func (s *stream) OnPanic(f func()) { s.panics = append(s.panics, f) }
 
 // CloseNotify tells that the client has gone: the connection has ended, or it wants
 // nothing more of the stream. Who waits for the end of a connection looks for it, because
