@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
+	"unicode/utf8"
 
 	"golazy.dev/lazywebsocket"
 )
@@ -131,12 +132,21 @@ func (h *Hub) streamStart(r *http.Request, topic string, replay bool) (begin, er
 
 func eventID(p Position) string { return p.Epoch + ":" + strconv.FormatUint(p.Offset, 10) }
 
+// parseEventID reverses eventID. What could be none goes into no answer.
 func parseEventID(id string) (p Position, err error) {
+	if len(id) > eventIDMost || !utf8.ValidString(id) {
+		return p, errEventID
+	}
 	epoch, offset, _ := cutLast(id, ":")
 	p.Epoch = epoch
 	p.Offset, err = strconv.ParseUint(offset, 10, 64)
 	return p, err
 }
+
+// eventIDMost is more than the id of an event has.
+const eventIDMost = 255
+
+var errEventID = errors.New("lazyrealtime: the Last-Event-ID is none of a hub's")
 
 // serveText serves a WebSocket that gets text.
 func (h *Hub) serveText(w http.ResponseWriter, r *http.Request, id Identity, topic string, from begin) {

@@ -370,6 +370,26 @@ func TestEventsSlow(t *testing.T) {
 	}
 }
 
+// What a client says that it has received last is a line of the answer only where a hub
+// could have said it.
+func TestEventsForgedID(t *testing.T) {
+	within(t, public, func(w *world) {
+		at := w.publish("room", `"x"`)
+		good := fmt.Sprint(at.Epoch, ":", at.Offset)
+		for _, last := range []string{"\xff:1", strings.Repeat("x", 256) + ":1", strings.Repeat("x", 60_000) + ":1"} {
+			s := w.source("/stream?stream=room", last)
+			if line, err := s.lines.ReadString('\n'); err != nil || !strings.HasPrefix(line, "retry: ") {
+				w.t.Fatalf("%q, %v", line, err)
+			}
+			if line, err := s.lines.ReadString('\n'); err != nil || line != "id: "+good+"\n" {
+				w.t.Errorf("%.40q, %v", line, err)
+			}
+			s.want(turboRefresh)
+			_ = s.body.Close()
+		}
+	})
+}
+
 // Event streams count as connections from their address.
 func TestEventsOfAnAddress(t *testing.T) {
 	config := public
