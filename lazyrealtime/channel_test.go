@@ -91,7 +91,8 @@ func TestChannel(t *testing.T) {
 		c.want(plain(id, `{"action":"echo","n":1}`))
 		c.send(command("message", id, `,"data":"[1]"`))
 		c.send(command("message", id, `,"data":"{\"action\":5}"`))
-		calls.want(w.t, `message echo {"action":"echo","n":1}`, `message  [1]`, `message  {"action":5}`)
+		c.send(command("message", id, `,"data":"{\"action\":\"a\",\"Action\":\"b\"}"`))
+		calls.want(w.t, `message echo {"action":"echo","n":1}`, `message  [1]`, `message  {"action":5}`, `message a {"action":"a","Action":"b"}`)
 		c.send(command("subscribe", bare, ""))
 		c.want(answer("confirm_subscription", bare))
 		for _, name := range []string{"message", "whisper", "history", "leave"} {

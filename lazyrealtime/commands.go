@@ -125,11 +125,7 @@ func (s *session) message(sub *Subscriber, c *cable.Command) {
 
 // deliver calls the channel.
 func (s *session) deliver(ctx context.Context, sub *Subscriber, data json.RawMessage) error {
-	var named struct {
-		Action string `json:"action"`
-	}
-	_ = json.Unmarshal(data, &named) // what is no object has no action
-	err := sub.channel.Message(ctx, sub, named.Action, data)
+	err := sub.channel.Message(ctx, sub, cable.Action(data), data)
 	if err != nil && s.ctx.Err() == nil {
 		s.hub.logger.Log(s.ctx, levelOf(err), "a channel has refused a message", "subscription", sub.identifier, "identity", s.id.ID, "error", err)
 	}

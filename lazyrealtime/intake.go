@@ -21,8 +21,26 @@ const (
 
 // intakeItem is what a program publishes.
 type intakeItem struct {
-	Stream string `json:"stream"`
-	Data   string `json:"data"` // a JSON text
+	Stream string
+	Data   string // a JSON text
+}
+
+// UnmarshalJSON reads the members of exactly these names: encoding/json would take
+// "Stream" for "stream", too, and a program that adds members of its users' has not
+// thought of that.
+func (i *intakeItem) UnmarshalJSON(text []byte) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return err
+	}
+	for name, into := range map[string]*string{"stream": &i.Stream, "data": &i.Data} {
+		if value, ok := members[name]; ok {
+			if err := json.Unmarshal(value, into); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // ServePublish lets other programs publish: POST, Authorization: Bearer with

@@ -49,7 +49,7 @@ func TestIntake(t *testing.T) {
 		if status != http.StatusCreated || answer != at(1)+"\n" {
 			w.t.Errorf("one: %d %s", status, answer)
 		}
-		status, answer = w.posted(` [{"stream":"room","data":"2"},{"stream":"lobby","data":"\"html <p>\"","more":1},{"data":"[3]","stream":"room"}] `)
+		status, answer = w.posted(` [{"stream":"room","data":"2"},{"stream":"lobby","data":"\"html <p>\"","more":1,"Stream":"room"},{"data":"[3]","stream":"room"}] `)
 		if status != http.StatusCreated || answer != "["+at(2)+","+at(1)+","+at(3)+"]\n" {
 			w.t.Errorf("several: %d %s", status, answer)
 		}
@@ -118,6 +118,8 @@ func TestIntakeRefuses(t *testing.T) {
 			{400, `{"stream":"","data":"1"}`},
 			{400, `{"stream":"a\u0000","data":"1"}`},
 			{400, `{"stream":"room","data":1}`},
+			{400, `{"Stream":"room","data":"1"}`},
+			{400, `{"stream":"room","DATA":"1"}`},
 			{400, `{"stream":"room","data":{"n":1}}`},
 			{400, `{"stream":["room"],"data":"1"}`},
 			{400, `{"stream":"room","data":""}`},

@@ -24,6 +24,26 @@ func CheckMessage(message []byte) error {
 	return s.end()
 }
 
+// Action returns the member "action" of a message, as Action Cable's clients call what a
+// channel is to do: "" if it is not a string, there is none, or the message is no JSON
+// object. The name is compared exactly, and the last one counts: encoding/json would take
+// "Action" for it, too, behind the back of whoever has looked at the message.
+func Action(message []byte) (action string) {
+	s := scanner{text: message}
+	err := s.object(func(key, value []byte) error {
+		if is(key, "action") {
+			if action = ""; isString(value) {
+				action, _ = unquote(value)
+			}
+		}
+		return nil
+	})
+	if err != nil || s.end() != nil {
+		return ""
+	}
+	return action
+}
+
 // Truthy reports whether JavaScript takes the JSON text for true, which is what
 // clients ask before they deliver a message: "", false, null and every number
 // that is zero as a float64 are dropped. The answer for what is not a JSON text

@@ -58,3 +58,27 @@ func TestTruthyBudget(t *testing.T) {
 		}
 	}
 }
+
+func TestAction(t *testing.T) {
+	for message, want := range map[string]string{
+		`{"action":"say"}`:                      "say",
+		` { "n" : 1 , "action" : "s\u0061y" } `: "say",
+		`{"\u0061ction":"say"}`:                 "say",
+		`{"action":"say","Action":"ban"}`:       "say",
+		`{"ACTION":"ban"}`:                      "",
+		`{"action":"say","action":"ban"}`:       "ban",
+		`{"action":"say","action":5}`:           "",
+		`{"action":5}`:                          "",
+		`{"action":null}`:                       "",
+		`{"a":{"action":"ban"}}`:                "",
+		`{"action":"say"`:                       "",
+		`{"action":"say"}{}`:                    "",
+		`["action","say"]`:                      "",
+		`"action"`:                              "",
+		``:                                      "",
+	} {
+		if got := cable.Action([]byte(message)); got != want {
+			t.Errorf("%s: %q, want %q", message, got, want)
+		}
+	}
+}
