@@ -117,9 +117,9 @@ type Identity struct {
 	// Issued is when the credential was issued: one that was issued before the
 	// identity was revoked is void, and so is one older than Config.CredentialLife. If
 	// zero, or later than now, by a clock that is ahead, now: it was checked by the
-	// application against its own records. The
-	// beginning of Unix time is for one of which nobody knows: older than every
-	// revocation, and refused unless it Expires within Config.CredentialLife.
+	// application against its own records. The beginning of Unix time is for one of
+	// which nobody knows: older than every revocation, and refused unless it Expires
+	// within Config.CredentialLife.
 	Issued time.Time
 	// Expires is when the credential ends: the connection is told token_expired then
 	// and closed. If zero, never.

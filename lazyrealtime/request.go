@@ -29,9 +29,15 @@ type backlog struct {
 	until  time.Time // when serving has ended last
 }
 
-// backlogPause is the shortest time without anything to serve that proves that nothing
-// was waiting: a goroutine that could run may have to wait for a processor.
-const backlogPause = 50 * time.Millisecond
+const (
+	// backlogPause is the shortest time without anything to serve that proves that
+	// nothing was waiting: a goroutine that could run may have to wait for a processor.
+	backlogPause = 50 * time.Millisecond
+	// backlogQuick is what serving takes that counts for nothing. A client that always
+	// has a few messages under way lets no pause arise, and has none that waits for long:
+	// eight of these are less than a second.
+	backlogQuick = 100 * time.Millisecond
+)
 
 // begin notes that something is served from now on.
 func (b *backlog) begin(now time.Time) {
@@ -43,7 +49,9 @@ func (b *backlog) begin(now time.Time) {
 
 // end notes that it has been served, since begin was called.
 func (b *backlog) end(began, now time.Time) {
-	b.waited += now.Sub(began)
+	if took := now.Sub(began); took > backlogQuick {
+		b.waited += took
+	}
 	b.until = now
 }
 

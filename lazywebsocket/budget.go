@@ -37,8 +37,8 @@ type Budget struct {
 	// ConnectionsPerAddress is the most upgraded connections from one address, the
 	// one in Request.RemoteAddr: of IPv6, a network of 64 bits. Others are answered
 	// 429 Too Many Requests, with Retry-After. A connection counts until it is
-	// closed; see Admit for what is no WebSocket. If zero or negative, no limit: behind a proxy, or one router, many
-	// users have the same address.
+	// closed; see Admit for what is no WebSocket. If zero or negative, no limit: behind
+	// a proxy, or one router, many users have the same address.
 	ConnectionsPerAddress int
 
 	queued     atomic.Int64
