@@ -48,8 +48,9 @@ func serve(ctx context.Context, cert, key string) error {
 		Handler:           router,
 		HTTP2:             http2.Config(),
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       2 * time.Second, // of requests: the sockets live on
-		WriteTimeout:      2 * time.Second,
+		ReadTimeout:       5 * time.Second, // of requests: the sockets live on
+		WriteTimeout:      5 * time.Second,
+		IdleTimeout:       time.Minute, // else ReadTimeout, and a page that opens its sockets later has no connection for them
 	}
 	sockets.ShutdownOn(server)
 	fmt.Printf("http2: https://%s\n", listener.Addr())
@@ -73,7 +74,8 @@ func page(w http.ResponseWriter, r *http.Request) error {
 }
 
 var upgrader = lazywebsocket.Upgrader{
-	EnableCompression: true, Subprotocols: []string{"chat.v2", "chat.v1"}, PingInterval: time.Second,
+	EnableCompression: true, Subprotocols: []string{"chat.v2", "chat.v1"},
+	PingInterval: time.Second, PongTimeout: time.Minute, // a browser on a busy machine is slow, and not dead
 }
 
 var poller lazywebsocket.Poller

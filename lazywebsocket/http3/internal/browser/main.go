@@ -85,7 +85,8 @@ func page(w http.ResponseWriter, r *http.Request) error {
 }
 
 var upgrader = lazywebsocket.Upgrader{
-	EnableCompression: true, Subprotocols: []string{"chat.v2", "chat.v1"}, PingInterval: time.Second,
+	EnableCompression: true, Subprotocols: []string{"chat.v2", "chat.v1"},
+	PingInterval: time.Second, PongTimeout: time.Minute, // a browser on a busy machine is slow, and not dead
 }
 
 var poller lazywebsocket.Poller
