@@ -3,14 +3,14 @@
 import assert from "node:assert/strict"
 import { rmSync } from "node:fs"
 import { join } from "node:path"
-import { after, afterEach, before, beforeEach, test } from "node:test"
-import { artifacts, launch, Person, startChat } from "./world.mjs"
+import { launch, overTCP } from "./browser.mjs"
+import { afterEach, before, beforeEach, test } from "./tests.mjs"
+import { artifacts, Person, startChat } from "./world.mjs"
 
 let browser
 let chat
 
-before(async () => (browser = await launch()))
-after(() => browser?.close())
+before(async () => (browser = await launch(...overTCP)))
 beforeEach(async () => (chat = await startChat()))
 afterEach(async () => assert.equal(await chat.stop(), 0, `the chat ended badly:\n${chat.lines.join("\n")}`))
 

@@ -1,19 +1,16 @@
 // permessage-deflate with a real browser: what is agreed, and that every message comes back as it was sent.
 
 import assert from "node:assert/strict"
-import { after, before, test } from "node:test"
-import { launch, Person, startEcho } from "./world.mjs"
+import { launch, overTCP } from "./browser.mjs"
+import { before, test } from "./tests.mjs"
+import { Person, startEcho } from "./world.mjs"
 
 let browser
 let echo
 
 before(async () => {
-  browser = await launch()
+  browser = await launch(...overTCP)
   echo = await startEcho()
-})
-after(async () => {
-  await browser?.close()
-  assert.equal(await echo?.stop(), 0)
 })
 
 // Chromium offers "permessage-deflate; client_max_window_bits", whatever a page does.

@@ -1,27 +1,21 @@
 // The guide's browser block, and two people talking, on every way that leads to the application.
 
 import assert from "node:assert/strict"
-import { after, before, describe, test } from "node:test"
+import { launch, overTCP } from "./browser.mjs"
 import { browserBlock } from "./guide.mjs"
-import { launch, Person, startChat, startNginx, startProxy, upgrade } from "./world.mjs"
+import { before, describe, test } from "./tests.mjs"
+import { Person, startChat, startNginx, startProxy, upgrade } from "./world.mjs"
 
 const block = browserBlock()
 const world = {}
 
 before(async () => {
-  world.browser = await launch()
+  world.browser = await launch(...overTCP)
   world.chat = await startChat()
   world.secureChat = await startChat({ secure: true })
   world.nginx = await startNginx(`http://127.0.0.1:${world.chat.port}`)
   world.proxy = await startProxy(world.chat.url)
   world.secureProxy = await startProxy(world.chat.url, { secure: true })
-})
-
-after(async () => {
-  await world.browser?.close()
-  for (const server of [world.proxy, world.secureProxy, world.nginx, world.chat, world.secureChat]) {
-    if (server) assert.equal(await server.stop(), 0, `${server.name} ended badly:\n${server.lines.join("\n")}`)
-  }
 })
 
 const ways = {

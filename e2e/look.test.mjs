@@ -1,8 +1,9 @@
 // How the pages look, kept as pictures, and what can be measured of them.
 
 import assert from "node:assert/strict"
-import { after, before, test } from "node:test"
-import { artifacts, launch, Person, startChat } from "./world.mjs"
+import { launch, overTCP } from "./browser.mjs"
+import { before, test } from "./tests.mjs"
+import { artifacts, Person, startChat } from "./world.mjs"
 
 // shoot takes a screenshot. A headless browser on a busy machine says now and then
 // that it cannot, and can a moment later.
@@ -30,12 +31,8 @@ let browser
 let chat
 
 before(async () => {
-  browser = await launch()
+  browser = await launch(...overTCP)
   chat = await startChat()
-})
-after(async () => {
-  await browser?.close()
-  assert.equal(await chat?.stop(), 0)
 })
 
 // fits checks that nothing stands out of the page, and every control is large enough for a thumb.

@@ -1,14 +1,12 @@
-// What the tests stand on: servers as processes on free loopback ports, a browser, people on the chat page.
+// What the tests of the chat stand on: servers on free loopback ports, people on the chat page.
 
 import assert from "node:assert/strict"
-import { spawn } from "node:child_process"
-import { once } from "node:events"
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs"
 import http from "node:http"
 import https from "node:https"
-import net from "node:net"
 import { join } from "node:path"
-import { chromium } from "playwright-core"
+import { visit } from "./browser.mjs"
+import { freePort, Process } from "./process.mjs"
 
 const tmp = process.env.E2E_TMP
 if (!tmp) throw new Error("e2e: run e2e/run.sh: it builds what the tests need")
@@ -17,56 +15,6 @@ export const artifacts = new URL("./artifacts/", import.meta.url).pathname
 mkdirSync(artifacts, { recursive: true })
 
 const tls = ["-tls-cert", join(tmp, "cert.pem"), "-tls-key", join(tmp, "key.pem")]
-
-// ---- processes ----
-
-// Process is a server that we started. Its output is kept line by line, for tests to wait for.
-class Process {
-  lines = []
-  #waiting = new Set()
-
-  constructor(command, args) {
-    this.name = command
-    this.child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] })
-    this.exited = once(this.child, "exit")
-    this.exited.then(() => this.#check())
-    for (const stream of [this.child.stdout, this.child.stderr]) {
-      let rest = ""
-      stream.setEncoding("utf8").on("data", (data) => {
-        const lines = (rest + data).split("\n")
-        rest = lines.pop()
-        this.lines.push(...lines)
-        this.#check()
-      })
-    }
-  }
-
-  // line waits for a line of output, from the line with the number `from` on.
-  line(pattern, from = 0) {
-    return new Promise((resolve, reject) => {
-      const check = () => {
-        const line = this.lines.slice(from).find((line) => pattern.test(line))
-        if (line !== undefined) resolve(line.match(pattern))
-        else if (this.child.exitCode === null && this.child.signalCode === null) return
-        else reject(new Error(`${this.name} ended before it said ${pattern}:\n${this.lines.join("\n")}`))
-        this.#waiting.delete(check)
-      }
-      this.#waiting.add(check)
-      check()
-    })
-  }
-
-  // stop asks the process to end, and returns its exit code.
-  async stop() {
-    this.child.kill("SIGTERM")
-    const [code] = await this.exited
-    return code
-  }
-
-  #check() {
-    for (const check of this.#waiting) check()
-  }
-}
 
 // startChat starts a chat of its own, or one with the files of another: chat.home.
 export async function startChat({ addr = "localhost:0", secure = false, home = mkdtempSync(join(tmp, "chat-")) } = {}) {
@@ -137,22 +85,6 @@ export async function startNginx(to) {
   return nginx
 }
 
-// freePort returns a port that nobody listens on, and none of those that the system gives to clients.
-async function freePort() {
-  for (;;) {
-    const server = net.createServer().listen(20_000 + Math.floor(Math.random() * 12_000), "127.0.0.1")
-    try {
-      await once(server, "listening")
-    } catch {
-      continue
-    }
-    const { port } = server.address()
-    server.close()
-    await once(server, "close")
-    return port
-  }
-}
-
 // upgrade sends a request for an upgrade by hand and returns the answer's status.
 export async function upgrade(url, headers = {}) {
   const { get } = url.startsWith("https:") ? https : http
@@ -175,31 +107,13 @@ export async function upgrade(url, headers = {}) {
   return status
 }
 
-// ---- browsers ----
-
-export function launch() {
-  return chromium.launch({
-    executablePath: process.env.CHROMIUM,
-    args: [
-      "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-      "--disable-background-networking", "--disable-component-update", "--disable-sync", "--ignore-certificate-errors",
-    ],
-  })
-}
+// ---- people ----
 
 // Person is somebody with a browser window of their own, in the chat's lobby.
 export class Person {
-  complaints = [] // what the browser's console would show in red
-
+  // visit opens a page: person.context, person.page, person.complaints.
   static async visit(browser, url, options = {}) {
-    const person = new Person()
-    person.context = await browser.newContext({ viewport: { width: 1100, height: 720 }, ...options })
-    person.page = await person.context.newPage()
-    person.page.setDefaultTimeout(30_000)
-    person.page.on("pageerror", (error) => person.complaints.push(String(error)))
-    person.page.on("console", (message) => message.type() === "error" && person.complaints.push(message.text()))
-    await person.page.goto(url)
-    return person
+    return Object.assign(new Person(), await visit(browser, url, { viewport: { width: 1100, height: 720 }, ...options }))
   }
 
   // enter visits the chat and logs in.

@@ -8,23 +8,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"golazy.dev/internal/e2e"
 	"golazy.dev/lazywebsocket"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := serve(ctx)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "echo:", err)
-		os.Exit(1)
-	}
-}
+func main() { e2e.Main("echo", serve) }
 
 // serve prints where it listens, and how each socket has ended.
 func serve(ctx context.Context) error {
@@ -33,7 +23,7 @@ func serve(ctx context.Context) error {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("/", page)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { _ = e2e.Page(w, r) })
 	for path, options := range map[string]lazywebsocket.CompressionOptions{
 		"/default":  {},
 		"/whole":    {MemoryPerConn: 64 << 10, MinSize: -1},
@@ -51,12 +41,6 @@ func serve(ctx context.Context) error {
 		return err
 	}
 	return nil
-}
-
-// page is an empty page: the browser's sockets need an origin.
-func page(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = fmt.Fprint(w, `<!doctype html><link rel="icon" href="data:,"><title>echo</title>`)
 }
 
 func echo(options lazywebsocket.CompressionOptions) http.Handler {
