@@ -66,20 +66,27 @@ export const connections = (requests) => new Set(requests.map((line) => line.mat
 // addresses returns how many addresses they came from.
 export const addresses = (requests) => new Set(requests.map((line) => line.match(/ from (\S+)/)[1])).size
 
-// closeCleanly opens n sockets that the server closes, and n that the page closes.
+// closeCleanly opens n sockets that the server closes, and n that the page closes. The server's Close waits for a
+// quarter of a second until it is said, and for a second until it is answered: on a busy machine that may be in vain.
 export async function closeCleanly({ page, complaints, server, url, n, repeat }) {
   const from = server.lines.length
+  let heard = 0 // complaints that may be heard
   for (const [end, code] of [["leave", 1000], ["page", 3001]]) {
     const seen = await page.evaluate(many, { url, n, end, repeat })
     const others = seen.filter((s) => !s.wasClean || s.code !== code || s.messages !== 10 || s.wrong)
-    assert.equal(others.length, 0, `${JSON.stringify(others).slice(0, 2000)}\n${server.lines.slice(from).join("\n")}`)
+    const closed = end === "leave" ? await server.count(/^closed: /, n, from) : []
+    const late = closed.filter((line) => line.match(/ in (\d+) ms$/)[1] >= 250)
+    const lost = others.filter((s) => s.code === 1006 && s.messages === 10)
+    const excused = lost.length <= Math.min(late.length, n / 2) ? lost : []
+    assert.deepEqual(others.filter((s) => !excused.includes(s)), [], server.lines.slice(from).join("\n"))
+    heard += excused.length
   }
-  assert.deepEqual(complaints, [])
+  assert.ok(complaints.length <= heard, complaints.join("\n"))
 }
 
 // panic opens sockets whose handlers panic.
 export async function panic({ page, url }) {
-  const seen = await page.evaluate(many, { url, n: 5, end: "panic" })
+  const seen = await page.evaluate(many, { url, n: 5, end: "panic", repeat: 1 })
   assert.deepEqual(seen.map(({ code, wasClean }) => ({ code, wasClean })), Array(5).fill({ code: 1011, wasClean: true }))
 }
 

@@ -59,8 +59,8 @@ test("a handler that panics", async () => {
 test("left to itself, Chromium opens the sockets of a page of HTTP/3 over HTTP/1.1", async () => {
   const from = server.lines.length
   const { page, browser } = await visitAlone(server, [])
-  const seen = await page.evaluate(many, { url: server.socket("handler"), n: 3, end: "leave", repeat })
-  assert.ok(seen.every((s) => s.wasClean && s.code === 1000), JSON.stringify(seen))
+  const seen = await page.evaluate(many, { url: server.socket("handler"), n: 3, end: "page", repeat })
+  assert.ok(seen.every((s) => s.wasClean && s.code === 3001), JSON.stringify(seen))
   await server.count(/^socket: HTTP\/1.1 /, 3, from)
   await browser.close()
 })

@@ -39,7 +39,7 @@ func Main(name string, serve func(ctx context.Context) error) {
 // Group returns the group of a server's sockets: they are sent away one after the
 // other, so far apart that it can be seen on a busy machine.
 func Group() *lazywebsocket.Group {
-	return &lazywebsocket.Group{Closing: lazywebsocket.ClosingOptions{Spread: 3 * time.Second}}
+	return &lazywebsocket.Group{Closing: lazywebsocket.ClosingOptions{Spread: 3 * time.Second, Patience: ShutdownTimeout}}
 }
 
 // Router has a page at /, and WebSockets, members of the group, at /handler, /goroutine
@@ -109,8 +109,16 @@ func (s *site) socket(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// end is Close, which gives a peer limited time: it prints how long it took.
+func end(conn *lazywebsocket.Conn, way string) error {
+	begun := time.Now()
+	err := conn.Close()
+	fmt.Printf("closed: %s in %d ms\n", way, time.Since(begun).Milliseconds())
+	return err
+}
+
 func read(conn *lazywebsocket.Conn, way string) {
-	defer conn.Close()
+	defer end(conn, way) //nolint:errcheck // nobody is left to be told
 	for {
 		messageType, data, err := conn.ReadMessage()
 		if err != nil {
@@ -118,7 +126,6 @@ func read(conn *lazywebsocket.Conn, way string) {
 			return
 		}
 		if err := answer(conn, messageType, data); err != nil {
-			fmt.Printf("left: %s %v\n", way, err)
 			return
 		}
 	}
@@ -142,7 +149,7 @@ type served struct{}
 func (served) ServeMessage(conn *lazywebsocket.Conn, messageType int, data []byte) error {
 	err := answer(conn, messageType, data)
 	if errors.Is(err, errLeave) {
-		return conn.Close()
+		return end(conn, "poller")
 	}
 	return err
 }
