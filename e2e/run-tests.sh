@@ -50,5 +50,5 @@ build() {
 
 # run_tests runs the tests beside run.sh; E2E_LIMIT is how long all together may take, in seconds.
 run_tests() {
-	limited "${E2E_LIMIT:-1200}" node --test --test-concurrency=1 --test-reporter=spec "$@" ./*.test.mjs
+	limited "${E2E_LIMIT:-1800}" node --test --test-concurrency=1 --test-reporter=spec "$@" ./*.test.mjs
 }
