@@ -14,7 +14,7 @@ before(async () => (browser = await launch(...overTCP)))
 beforeEach(async () => (chat = await startChat()))
 afterEach(async () => assert.equal(await chat.stop(), 0, `the chat ended badly:\n${chat.lines.join("\n")}`))
 
-const restart = async () => (chat = await startChat({ addr: `localhost:${chat.port}`, home: chat.home }))
+const restart = async () => (chat = await startChat({ port: chat.port, home: chat.home }))
 const passphrase = async () => (await chat.line(/the room Staff is (\S+)/))[1]
 const present = (person) => person.page.locator("#present .name").allTextContents()
 

@@ -17,11 +17,12 @@ mkdirSync(artifacts, { recursive: true })
 const tls = ["-tls-cert", join(tmp, "cert.pem"), "-tls-key", join(tmp, "key.pem")]
 
 // startChat starts a chat of its own, or one with the files of another: chat.home.
-export async function startChat({ addr = "localhost:0", secure = false, home = mkdtempSync(join(tmp, "chat-")) } = {}) {
-  const chat = new Process(join(tmp, "chat"), ["-addr", addr, "-db", join(home, "chat.db"), ...(secure ? tls : [])])
+export async function startChat({ port, secure = false, home = mkdtempSync(join(tmp, "chat-")) } = {}) {
+  port ??= await freePort() // which is nobody else's while the chat restarts
+  const chat = new Process(join(tmp, "chat"), ["-addr", `localhost:${port}`, "-db", join(home, "chat.db"), ...(secure ? tls : [])])
   chat.home = home
   chat.url = (await chat.line(/^chat: (\S+)$/))[1]
-  chat.port = new URL(chat.url).port
+  chat.port = port
   return chat
 }
 
@@ -40,7 +41,10 @@ export async function startProxy(to, { secure = false } = {}) {
 
 // startNginx serves http on one port and https on another. What stands below /plain/ lacks the headers of an upgrade.
 export async function startNginx(to) {
-  const [port, securePort] = [await freePort(), await freePort()]
+  const port = await freePort()
+  let securePort
+  do securePort = await freePort()
+  while (securePort === port)
   const home = mkdtempSync(join(tmp, "nginx-")) // ports come again
   const file = join(home, "nginx.conf")
   const temps = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
