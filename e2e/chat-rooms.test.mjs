@@ -80,7 +80,8 @@ test("a reload is noticed by nobody else", async () => {
   await stopClock(ada.page)
   await bo.page.reload()
   await bo.status("connected")
-  await bo.page.waitForFunction(() => document.querySelectorAll("#present li").length === 2)
+  await bo.page.getByLabel("Message", { exact: true }).pressSequentially("af")
+  await ada.page.getByText("Bo is typing").waitFor() // he says so over his socket, where he has said before that he is here
   await bo.say("after")
   await ada.sees("after")
   await ada.page.clock.runFor(5000)
