@@ -37,7 +37,7 @@ export CHROMIUM E2E_TMP TMPDIR
 trap clean EXIT
 trap 'exit 1' HUP INT TERM
 
-[ -d "$e2e/node_modules/playwright-core" ] || limited 600 npm --prefix "$e2e" ci --no-audit --no-fund --loglevel=error
+[ "$e2e/node_modules/.package-lock.json" -nt "$e2e/package-lock.json" ] || limited 600 npm --prefix "$e2e" ci --no-audit --no-fund --loglevel=error
 (
 	cd "$E2E_TMP"
 	go run "$(go env GOROOT)/src/crypto/tls/generate_cert.go" -host localhost,127.0.0.1 -ecdsa-curve P256 2>/dev/null
