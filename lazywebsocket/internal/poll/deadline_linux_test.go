@@ -62,17 +62,23 @@ func TestReadDeadlineMoves(t *testing.T) {
 		}()
 		parked(t, s, 1)
 	}
-	must(t, s.SetReadDeadline(time.Now().Add(10*time.Millisecond)))
-	start()
 	must(t, s.SetReadDeadline(time.Now().Add(time.Hour)))
-	fires := time.AfterFunc(30*time.Millisecond, func() { send(t, peer, "x") })
-	defer fires.Stop()
-	must(t, <-read) // the timer has fired meanwhile, too early
+	start()
+	must(t, s.SetReadDeadline(time.Now().Add(2*time.Hour)))
+	s.fired(readSide) // as its timer does after an hour, which is too early now
+	s.mu.Lock()
+	if d := s.limit(readSide); !d.fires.Equal(d.at) {
+		t.Errorf("the timer runs until %v, the deadline is at %v", d.fires, d.at)
+	}
+	s.mu.Unlock()
+	send(t, peer, "x")
+	must(t, <-read)
 	start()
 	must(t, s.SetReadDeadline(time.Now().Add(time.Millisecond)))
 	wantErr(t, <-read, os.ErrDeadlineExceeded)
-	must(t, s.SetReadDeadline(time.Now().Add(5*time.Millisecond)))
+	must(t, s.SetReadDeadline(time.Now().Add(time.Hour)))
 	start()
+	must(t, s.SetReadDeadline(time.Now().Add(5*time.Millisecond)))
 	must(t, s.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
 	wantErr(t, <-read, os.ErrDeadlineExceeded)
 	must(t, s.SetReadDeadline(time.Now().Add(time.Millisecond)))

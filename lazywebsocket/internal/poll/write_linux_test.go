@@ -115,8 +115,16 @@ func TestTryWriteHasNoTurn(t *testing.T) {
 func TestWriteDeadline(t *testing.T) {
 	s, peer := adopted(t, newPoller(t, 1))
 	text := make([]byte, 64<<20)
-	must(t, s.SetWriteDeadline(time.Now().Add(50*time.Millisecond)))
-	n, err := s.Write(text)
+	var n int
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n, err = s.Write(text)
+	}()
+	parked(t, s, 1)
+	must(t, s.SetWriteDeadline(time.Now().Add(5*time.Millisecond)))
+	<-done
 	wantErr(t, err, os.ErrDeadlineExceeded)
 	if n == 0 || n == len(text) {
 		t.Fatal(n) // some of it has left
