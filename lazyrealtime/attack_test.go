@@ -171,6 +171,7 @@ func TestAttackRejectedSubscribes(t *testing.T) {
 				c.send(command("subscribe", id, ""))
 				c.want(answer("reject_subscription", id))
 			}
+			synctest.Wait() // who has answered the last has done with it
 		}
 		reject(300) // what is made once exists then
 		before, goroutines := heap(), runtime.NumGoroutine()

@@ -240,10 +240,11 @@ func (c *epochClient) connected(w *world) {
 	for life := 2 + c.r.IntN(30); !c.m.over() && (life > 0 || c.m.calm.Load()); life-- {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		_, data, err := conn.ReadMessageContext(ctx)
+		silent := ctx.Err() != nil
 		cancel()
 		if err == nil {
 			c.frame(decoded(c.m.t, string(data)), streamOf(c.topic, id))
-		} else if ctx.Err() == nil {
+		} else if !silent { // the connection has ended
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package lazywebsocket
 
 import (
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -39,6 +40,13 @@ func Guarding() (conns int, ticking bool) {
 	guard.mu.Lock()
 	defer guard.mu.Unlock()
 	return len(guard.fresh) + len(guard.due), guard.ticking
+}
+
+// Guarded reports whether it looks after this connection.
+func (c *Conn) Guarded() bool {
+	guard.mu.Lock()
+	defer guard.mu.Unlock()
+	return slices.Contains(guard.fresh, c) || slices.Contains(guard.due, c)
 }
 
 func TestGateOwes(t *testing.T) {

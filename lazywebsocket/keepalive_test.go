@@ -281,6 +281,7 @@ func TestKeepaliveEndsWithTheConnection(t *testing.T) {
 	everyDriver(t, wstest.Network{}, everySecond, func(t *testing.T, conn *driven, _ *wstest.Peer) {
 		_, _, err := conn.ReadMessage()
 		wantSummary(t, err, "read timeout")
+		synctest.Wait() // who has woken the reader stops the timer behind that
 		if !conn.KeepaliveStopped() {
 			t.Error("the timer goes on after the peer's death")
 		}
