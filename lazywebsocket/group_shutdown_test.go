@@ -345,18 +345,19 @@ func TestGroupShutdownHandlerPanics(t *testing.T) {
 				conns, peers := joined(t, &g, 2, options{})
 				var p lazywebsocket.Poller
 				served := make(chan bool, 2)
-				for i, c := range conns {
+				for _, c := range conns {
 					if polled {
 						must(t, p.Serve(c, handlerFuncs{closed: func(*lazywebsocket.Conn, error) { served <- true }}))
 					}
 					c.SetCloseHandler(func(int, string) error { end(); return nil })
-					go func() {
-						peers[i].WantClose(1001)
-						peers[i].Close(1001, "")
-					}()
 				}
-				synctest.Wait()
-				must(t, g.Shutdown(t.Context()))
+				ended := result(func() error { return g.Shutdown(t.Context()) })
+				time.Sleep(time.Second) // all are told, and the group reads: no loop comes before it
+				for _, peer := range peers {
+					peer.WantClose(1001)
+					peer.Close(1001, "")
+				}
+				must(t, <-ended)
 				var broken *lazywebsocket.PanicError
 				for range conns {
 					if name == "panic" && (!errors.As((<-events).Err, &broken) || broken.Value != "no") {

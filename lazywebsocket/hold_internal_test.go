@@ -26,6 +26,9 @@ func (c *Conn) AtRest() bool {
 // BeginEnd and Goodbye are what Close does first, and then.
 func (c *Conn) BeginEnd() { c.deadlines.end(time.Now().Add(goodbyeWait)) }
 
+// EndQueue is what Close does when it has said goodbye, or could not.
+func (c *Conn) EndQueue() { c.closeQueue() }
+
 // Goodbye sends the Close frame.
 func (c *Conn) Goodbye() bool {
 	return c.sayGoodbye(CloseNormalClosure, "", time.Now().Add(goodbyeWait))

@@ -112,7 +112,11 @@ func (c *Conn) publishable(q *queue) error {
 	if q.ended || c.w.gate.closes {
 		return ErrCloseSent
 	}
-	return c.writable()
+	err := c.writable()
+	if err != nil && c.deadlines.ended() {
+		return ErrCloseSent // which q.ended says in a moment, whatever the end has broken
+	}
+	return err
 }
 
 // pushed does what push has left to do. No lock is held.

@@ -336,3 +336,28 @@ func TestInflatedBytesAfterTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// Where Close breaks the write that is stuck before it ends the queue, who waits for
+// room hears of Close, and not of the break.
+func TestQueueBlockUntilTheEnd(t *testing.T) {
+	o := queued(lazywebsocket.QueueOptions{Messages: 1, Policy: lazywebsocket.QueueBlock})
+	onNetwork(t, tight, o, func(t *testing.T, conn *lazywebsocket.Conn, _ *wstest.Peer) {
+		if conn.OverStream() {
+			return // whose end is more than the two steps below
+		}
+		stuff(t, conn)
+		publish(t, conn, "1")
+		done := result(func() error { return conn.Publish(prepare(t, "2")) })
+		synctest.Wait()
+		conn.BeginEnd()
+		time.Sleep(time.Second)
+		if err := <-done; !errors.Is(err, lazywebsocket.ErrCloseSent) {
+			t.Errorf("it waited, and hears of %v", err)
+		}
+		conn.EndQueue()
+		if err := conn.Publish(prepare(t, "3")); !errors.Is(err, lazywebsocket.ErrCloseSent) {
+			t.Errorf("behind the end: %v", err)
+		}
+		_ = conn.UnderlyingConn().Close()
+	})
+}
