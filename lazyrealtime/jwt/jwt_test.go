@@ -350,7 +350,11 @@ func TestNotIssued(t *testing.T) {
 	}
 }
 
-func TestLife(t *testing.T) {
+// A token lives for a number of seconds: the clock must not go on between its signing
+// and its judging.
+func TestLife(t *testing.T) { synctest.Test(t, testLife) }
+
+func testLife(t *testing.T) {
 	now := time.Now().Unix()
 	for _, test := range []struct {
 		o       jwt.Options
