@@ -96,7 +96,7 @@ func TestRefusal(t *testing.T) {
 // Forty sockets on one connection, compressed and not, small messages and large
 // ones, closed by either side.
 func TestManySockets(t *testing.T) {
-	u := lazywebsocket.Upgrader{EnableCompression: true, PingInterval: 50 * time.Millisecond, PongTimeout: 10 * time.Second}
+	u := lazywebsocket.Upgrader{EnableCompression: true, PingInterval: 50 * time.Millisecond, PongTimeout: 5 * time.Minute}
 	var poller lazywebsocket.Poller
 	for name, handler := range map[string]http.Handler{
 		"handler": router(echo(&u)),
@@ -110,11 +110,11 @@ func TestManySockets(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, handler)
-			var all sync.WaitGroup
+			e := newExchanges(t, w, 40)
 			for i := range 40 {
-				all.Go(func() { exchange(t, w, i) })
+				e.all.Go(func() { e.exchange(i) })
 			}
-			all.Wait()
+			e.all.Wait()
 			if n := w.conns.Load(); n != 1 {
 				t.Errorf("%d connections", n)
 			}
@@ -133,45 +133,75 @@ func (served) ServeMessage(conn *lazywebsocket.Conn, messageType int, data []byt
 
 func (served) ServeClosed(*lazywebsocket.Conn, error) {}
 
-// exchange sends messages and compares what comes back.
-func exchange(t *testing.T, w *world, i int) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+// exchanges are sockets of one connection, which send at the same time, and leave few at
+// a time when all have sent: what Close waits for, a quarter of a second and a second, is
+// little where a busy machine works off what dozens of sockets want at once.
+type exchanges struct {
+	t       *testing.T
+	w       *world
+	all     sync.WaitGroup
+	sending sync.WaitGroup
+	leaving chan struct{}
+}
+
+func newExchanges(t *testing.T, w *world, n int) *exchanges {
+	e := &exchanges{t: t, w: w, leaving: make(chan struct{}, 4)}
+	e.sending.Add(n)
+	return e
+}
+
+// exchange is socket i: it sends messages, compares what comes back, and leaves.
+func (e *exchanges) exchange(i int) {
+	sent := sync.OnceFunc(e.sending.Done)
+	defer sent()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	d := w.dialer(t, lazywebsocket.Dialer{EnableCompression: i%2 == 0})
-	conn, resp, err := d.DialContext(ctx, "ws://"+strings.TrimPrefix(w.server.URL, "https://")+"/ws", nil)
+	d := e.w.dialer(e.t, lazywebsocket.Dialer{EnableCompression: i%2 == 0, HandshakeTimeout: time.Minute})
+	conn, resp, err := d.DialContext(ctx, "ws://"+strings.TrimPrefix(e.w.server.URL, "https://")+"/ws", nil)
 	if err != nil {
-		t.Error(err)
+		e.t.Error(err)
 		return
 	}
 	defer resp.Body.Close()
 	defer conn.Close()
-	random := rand.New(rand.NewPCG(uint64(i), 0))
-	for range 20 {
-		message := make([]byte, random.IntN(1<<random.IntN(17)))
-		for at := range message {
-			message[at] = byte(random.IntN(1 + i%200))
-		}
-		if err := conn.WriteMessage(lazywebsocket.BinaryMessage, message); err != nil {
-			t.Errorf("socket %d: %v", i, err)
-			return
-		}
-		if _, got, err := conn.ReadMessage(); err != nil || !bytes.Equal(got, message) {
-			t.Errorf("socket %d: %d bytes, want %d: %v", i, len(got), len(message), err)
-			return
-		}
+	if err := echoes(conn, i); err != nil {
+		e.t.Errorf("socket %d: %v", i, err)
+		return
 	}
+	sent()
+	e.sending.Wait()
+	e.leaving <- struct{}{}
+	defer func() { <-e.leaving }()
 	if i%3 == 0 {
 		if err := conn.Shutdown(ctx, 4000, "enough"); err != nil {
-			t.Errorf("socket %d: %v", i, err)
+			e.t.Errorf("socket %d: %v", i, err)
 		}
 		return
 	}
 	if err := conn.WriteMessage(lazywebsocket.TextMessage, []byte("leave")); err != nil {
-		t.Errorf("socket %d: %v", i, err)
+		e.t.Errorf("socket %d: %v", i, err)
 	}
 	if _, _, err := conn.ReadMessage(); !lazywebsocket.IsCloseError(err, lazywebsocket.CloseNormalClosure) {
-		t.Errorf("socket %d: ended with %v", i, err)
+		e.t.Errorf("socket %d: ended with %v", i, err)
 	}
+}
+
+// echoes sends messages, small and large, and compares what comes back.
+func echoes(conn *lazywebsocket.Conn, seed int) error {
+	random := rand.New(rand.NewPCG(uint64(seed), 0))
+	for range 20 {
+		message := make([]byte, random.IntN(1<<random.IntN(17)))
+		for at := range message {
+			message[at] = byte(random.IntN(1 + seed%200))
+		}
+		if err := conn.WriteMessage(lazywebsocket.BinaryMessage, message); err != nil {
+			return err
+		}
+		if _, got, err := conn.ReadMessage(); err != nil || !bytes.Equal(got, message) {
+			return fmt.Errorf("%d bytes, want %d: %w", len(got), len(message), err)
+		}
+	}
+	return nil
 }
 
 // Handlers that return while others write to their connections: those get an error, the
@@ -198,10 +228,10 @@ func TestHandlersThatReturn(t *testing.T) {
 		return nil // the router waits
 	})
 	w := newWorld(t, s)
-	var all sync.WaitGroup
+	e := newExchanges(t, w, 20)
 	for i := range 20 {
-		all.Go(func() { exchange(t, w, i) })
-		all.Go(func() {
+		e.all.Go(func() { e.exchange(i) })
+		e.all.Go(func() {
 			h := http.Header{}
 			if i%2 == 0 {
 				h.Set("X-Close", "1")
@@ -222,7 +252,7 @@ func TestHandlersThatReturn(t *testing.T) {
 			}
 		})
 	}
-	all.Wait()
+	e.all.Wait()
 	stray.Wait()
 }
 
