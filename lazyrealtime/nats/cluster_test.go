@@ -27,7 +27,7 @@ func startCluster(t testing.TB) string {
 		o.Routes = routes(peers)
 		servers = append(servers, start(t, o))
 	}
-	eventually(t, 20*time.Second, "the cluster has a leader and all servers", func() bool {
+	eventually(t, "the cluster has a leader and all servers", func() bool {
 		return slices.ContainsFunc(servers, func(s *server.Server) bool {
 			return s.JetStreamIsLeader() && len(s.JetStreamClusterPeers()) == len(servers)
 		})
@@ -53,14 +53,18 @@ func routes(ports []int) []*url.URL {
 	return list
 }
 
+// patience is how long tests wait for what comes about by itself: less than it takes
+// Options.Recheck to mend what was missed.
+const patience = 50 * time.Second
+
 // eventually waits for what comes about by itself.
-func eventually(t testing.TB, wait time.Duration, what string, probe func() bool) {
+func eventually(t testing.TB, what string, probe func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	for end := time.Now().Add(wait); !probe(); <-ticker.C {
+	for end := time.Now().Add(patience); !probe(); <-ticker.C {
 		if time.Now().After(end) {
-			t.Fatalf("after %v not: %s", wait, what)
+			t.Fatalf("after %v not: %s", patience, what)
 		}
 	}
 }

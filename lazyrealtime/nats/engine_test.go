@@ -2,10 +2,13 @@ package nats_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	client "github.com/nats-io/nats.go"
 
 	"golazy.dev/lazyrealtime"
 	"golazy.dev/lazyrealtime/enginetest"
@@ -14,13 +17,13 @@ import (
 
 var opened atomic.Int64 // logs so far, for their names
 
-// testOptions are those of a new log.
+// testOptions are those of a new log. A busy machine may be slow to answer.
 func testOptions() nats.Options {
 	return nats.Options{
 		Name:       fmt.Sprint("test", opened.Add(1)),
 		Partitions: 3,
 		Retain:     lazyrealtime.Retention{Messages: 1 << 20},
-		Lease:      2 * time.Second,
+		Connect:    []client.Option{client.Timeout(patience)},
 	}
 }
 
@@ -40,11 +43,22 @@ type engine struct {
 	options sync.Map // *nats.Log to nats.Options
 }
 
-func (e *engine) open(t *testing.T) lazyrealtime.Log { return e.with(t, testOptions()) }
+// open opens a log for a test. What ends with a time is short where the test waits for
+// its end, and else longer than a busy machine takes for the test.
+func (e *engine) open(t *testing.T) lazyrealtime.Log {
+	o := testOptions()
+	o.AckWait = 10 * time.Second // what is sent again is its own duplicate
+	switch _, name, _ := strings.Cut(t.Name(), "/engine/"); {
+	case name == "Dedupe/window":
+		o.Window = window
+	case strings.HasPrefix(name, "Kill/"), strings.HasPrefix(name, "Crash/"):
+		o.Lease = lease
+	}
+	return e.with(t, o)
+}
 
 func (e *engine) with(t *testing.T, o nats.Options) lazyrealtime.Log {
 	t.Helper()
-	o.Window = window
 	l := open(t, e.url, o)
 	e.options.Store(l, o)
 	return l
@@ -59,7 +73,10 @@ func (e *engine) again(t *testing.T, log lazyrealtime.Log) lazyrealtime.Log {
 
 func kill(log lazyrealtime.Log) { log.(*nats.Log).Kill() }
 
-const window = 8 * time.Second
+const (
+	window = 8 * time.Second
+	lease  = 4 * time.Second
+)
 
 // suite returns what the suite has to know.
 func (e *engine) suite() enginetest.Options {
@@ -74,7 +91,8 @@ func (e *engine) suite() enginetest.Options {
 		},
 		Peer:     e.again,
 		KillPeer: func(_ *testing.T, peer lazyrealtime.Log) { kill(peer) },
-		Lease:    4 * time.Second, // two, and the server's and our rounds
+		Lease:    2 * lease, // and the server's and our rounds
+		Wait:     patience,
 	}
 }
 

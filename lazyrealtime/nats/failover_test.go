@@ -35,7 +35,6 @@ const (
 func TestFailover(t *testing.T) {
 	c := startProcesses(t, *syncing)
 	o := testOptions()
-	o.Lease = 20 * time.Second
 	w := &world{t: t, cluster: c, log: open(t, c.url(), o)}
 	for p := range o.Partitions {
 		if n := c.info(fmt.Sprintf("%s_log_%d", o.Name, p)).Config.Replicas; n != 3 {
@@ -156,7 +155,7 @@ func (w *world) progress(when string) {
 	w.pause, w.last = 0, begin
 	from := w.count
 	w.mu.Unlock()
-	eventually(w.t, time.Minute, "messages are acknowledged "+when, func() bool {
+	eventually(w.t, "messages are acknowledged "+when, func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return w.count-from >= enough
@@ -181,7 +180,7 @@ func (w *world) verify(r *reader) (total int) {
 			w.t.Errorf("topic %s: %d messages are there, %d were acknowledged", topic, len(stored), len(w.acked[topic]))
 		}
 		w.once(topic, stored)
-		eventually(w.t, 20*time.Second, "the reader has seen all of topic "+topic, func() bool {
+		eventually(w.t, "the reader has seen all of topic "+topic, func() bool {
 			return len(r.seenOf(topic)) >= len(stored)
 		})
 		seen := r.seenOf(topic)

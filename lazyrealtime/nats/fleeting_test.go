@@ -33,7 +33,7 @@ func TestSentRightBehindFollow(t *testing.T) {
 			}
 			select {
 			case <-s.topics:
-			case <-time.After(2 * time.Second):
+			case <-time.After(patience):
 				t.Fatalf("what was sent to topic %s has not come", topic)
 			}
 		}

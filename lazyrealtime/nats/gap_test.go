@@ -149,7 +149,7 @@ func TestAgedTopic(t *testing.T) {
 		t.Fatalf("Tail %+v, want %+v", got, last)
 	}
 	s := streamOf(t, url, o, 0)
-	eventually(t, 15*time.Second, "the stream has removed the messages", func() bool {
+	eventually(t, "the stream has removed the messages", func() bool {
 		if tailOf(t, l, "t") != last { // looks every now and then, as a hub does
 			t.Fatalf("the tail moved to %+v while nothing was appended behind %+v", tailOf(t, l, "t"), last)
 		}

@@ -93,7 +93,7 @@ func (h *heard) Changed()         { h.note(func() { h.changed++ }) }
 // until waits until something has been heard.
 func (h *heard) until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	eventually(t, 10*time.Second, what, func() bool {
+	eventually(t, what, func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		return condition()

@@ -111,7 +111,7 @@ func (d *dumper) hear(m *nats.Msg) {
 func (d *dumper) heard(n int) []goldenMessage {
 	d.t.Helper()
 	var list []goldenMessage
-	eventually(d.t, 10*time.Second, "the messages between the nodes", func() bool {
+	eventually(d.t, "the messages between the nodes", func() bool {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		list = slices.Clone(d.live)
@@ -128,7 +128,7 @@ func (d *dumper) ask(subject string, body, into any) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	m, err := d.nc.Request("$JS.API."+subject, data, 10*time.Second)
+	m, err := d.nc.Request("$JS.API."+subject, data, patience)
 	if err != nil {
 		d.t.Fatalf("%s: %v", subject, err)
 	}
@@ -149,7 +149,7 @@ func (d *dumper) stream(name string) (s goldenStream) {
 	d.ask("STREAM.INFO."+name, struct{}{}, &info)
 	s.Config = info.Config
 	for seq := range info.State.Last {
-		m, err := d.nc.Request("$JS.API.DIRECT.GET."+name, fmt.Appendf(nil, `{"seq":%d}`, seq+1), 10*time.Second)
+		m, err := d.nc.Request("$JS.API.DIRECT.GET."+name, fmt.Appendf(nil, `{"seq":%d}`, seq+1), patience)
 		if err != nil {
 			d.t.Fatal(err)
 		}

@@ -53,11 +53,12 @@ func cuttable(t *testing.T, deaf bool) (*lazy.Log, *reader, *cutter) {
 	o := testOptions()
 	o.Recheck = -1
 	c := new(cutter)
-	o.Connect = []nats.Option{nats.SetCustomDialer(c)}
+	plain := o.Connect
+	o.Connect = append(slices.Clip(plain), nats.SetCustomDialer(c))
 	l := open(t, url, o)
 	r := newReader(t, l, deaf)
 	r.follow([]string{"t"})
-	o.Connect = nil
+	o.Connect = plain
 	return open(t, url, o), r, c
 }
 
@@ -77,7 +78,7 @@ func appendN(t *testing.T, l *lazy.Log, from, to int) {
 
 func (r *reader) wants(n int) {
 	r.t.Helper()
-	eventually(r.t, 20*time.Second, fmt.Sprint("the reader has seen ", n, " messages"), func() bool {
+	eventually(r.t, fmt.Sprint("the reader has seen ", n, " messages"), func() bool {
 		return len(r.seenOf("t")) >= n
 	})
 	var got, want []string
@@ -105,7 +106,7 @@ func TestCutShowsWithTheNext(t *testing.T) {
 	mend := c.cut()
 	appendN(t, l, 20, 23) // nobody hears of these
 	mend()
-	eventually(t, 20*time.Second, "the connection is there again", func() bool { return r.hasLost("") })
+	eventually(t, "the connection is there again", func() bool { return r.hasLost("") })
 	appendN(t, l, 23, 24)
 	r.wants(24)
 	if r.repairs == 0 || r.repaired < 3 {
@@ -141,7 +142,7 @@ func TestSlowFeed(t *testing.T) {
 	close(hold)
 	r.wants(n)
 	// The next message may have shown it before.
-	eventually(t, 10*time.Second, "the feed is told that messages were dropped", func() bool { return r.hasLost("t") })
+	eventually(t, "the feed is told that messages were dropped", func() bool { return r.hasLost("t") })
 	appendN(t, l, n, n+1)
 	r.wants(n + 1)
 }
@@ -154,7 +155,7 @@ func TestRecheck(t *testing.T) {
 	r := newReader(t, l, true)
 	r.follow([]string{"t", "u"})
 	for range 2 {
-		eventually(t, 10*time.Second, "the feed is told", func() bool { return r.hasLost("t") && r.hasLost("u") })
+		eventually(t, "the feed is told", func() bool { return r.hasLost("t") && r.hasLost("u") })
 		r.forgetLost()
 	}
 }

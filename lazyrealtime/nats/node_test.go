@@ -79,7 +79,7 @@ func membersOf(t *testing.T, n lazyrealtime.Node, topic string) []string {
 func TestLostLease(t *testing.T) {
 	url := single(t)
 	o := testOptions()
-	o.Lease = time.Second
+	o.Lease = 5 * time.Second
 	l, other := open(t, url, o), open(t, url, o)
 	n := join(t, l, silent{})
 	w := new(watcher)
@@ -106,10 +106,14 @@ func TestLostLease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	held, err := stream.GetLastMsgForSubject(t.Context(), o.Name+".p.n."+before)
+	if err != nil || held.Header.Get("Nats-TTL") != "5" {
+		t.Errorf("the lease is %+v, %v; want one of 5 s", held, err)
+	}
 	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject(o.Name+".p.n."+before)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, "the node has another name", func() bool { return n.ID() != before })
+	eventually(t, "the node has another name", func() bool { return n.ID() != before })
 	var want []string
 	for i := range many {
 		if i != 7 {
@@ -117,11 +121,11 @@ func TestLostLease(t *testing.T) {
 		}
 	}
 	slices.Sort(want)
-	eventually(t, 10*time.Second, "the members are there under the new name", func() bool {
+	eventually(t, "the members are there under the new name", func() bool {
 		return slices.Equal(membersOf(t, far, "t"), want)
 	})
-	eventually(t, 10*time.Second, "the old name is gone", func() bool { return w.has(before) })
-	eventually(t, 10*time.Second, "its entries are removed", func() bool {
+	eventually(t, "the old name is gone", func() bool { return w.has(before) })
+	eventually(t, "its entries are removed", func() bool {
 		info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(fmt.Sprintf("%s.p.e.*.%s.*", o.Name, before)))
 		return err == nil && len(info.State.Subjects) == 0
 	})
@@ -153,6 +157,7 @@ func TestManyMembers(t *testing.T) {
 func TestPartitionMadeAnew(t *testing.T) {
 	url := single(t)
 	o := testOptions()
+	o.Recheck = -1
 	o.Partitions = 1
 	l, other := open(t, url, o), open(t, url, o)
 	r := newReader(t, other, true)
@@ -173,7 +178,7 @@ func TestPartitionMadeAnew(t *testing.T) {
 			t.Errorf("the tail is %+v, want %+v", at, second)
 		}
 	}
-	eventually(t, 10*time.Second, "the feed is told", func() bool { return r.hasLost("t") })
+	eventually(t, "the feed is told", func() bool { return r.hasLost("t") })
 }
 
 // Who has not looked at a partition since it was made anew by another process follows
@@ -190,7 +195,7 @@ func TestFollowInAPartitionMadeAnew(t *testing.T) {
 		}
 	}
 	appendOne(t, l, lazyrealtime.Entry{Topic: "t"})
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for i := range 10 { // of both partitions
 		if err := n.Follow(ctx, topic(i)); err != nil {
@@ -291,7 +296,7 @@ func TestServerAway(t *testing.T) {
 	if err := n.Enter(t.Context(), "t", "anna", nil); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 20*time.Second, "who entered is present", func() bool { return len(membersOf(t, n, "t")) == 1 })
+	eventually(t, "who entered is present", func() bool { return len(membersOf(t, n, "t")) == 1 })
 }
 
 // What the servers' settings are is read from them.

@@ -102,7 +102,7 @@ func (c *processes) url() string {
 func (c *processes) info(stream string) *jetstream.StreamInfo {
 	c.t.Helper()
 	var info *jetstream.StreamInfo
-	eventually(c.t, 30*time.Second, "stream "+stream+" has a leader", func() bool {
+	eventually(c.t, "stream "+stream+" has a leader", func() bool {
 		s, err := c.js.Stream(c.t.Context(), stream)
 		if err != nil {
 			return false
@@ -129,7 +129,7 @@ func (c *processes) leader(stream string) int {
 // whole waits until all three servers have all of a stream.
 func (c *processes) whole(stream string) {
 	c.t.Helper()
-	eventually(c.t, 30*time.Second, "all servers have stream "+stream, func() bool {
+	eventually(c.t, "all servers have stream "+stream, func() bool {
 		replicas := c.info(stream).Cluster.Replicas
 		for _, r := range replicas {
 			if !r.Current || r.Offline {
@@ -143,7 +143,7 @@ func (c *processes) whole(stream string) {
 // stepDown has another server lead a stream.
 func (c *processes) stepDown(stream string) {
 	c.t.Helper()
-	m, err := c.js.Conn().Request("$JS.API.STREAM.LEADER.STEPDOWN."+stream, nil, 5*time.Second)
+	m, err := c.js.Conn().Request("$JS.API.STREAM.LEADER.STEPDOWN."+stream, nil, patience)
 	if err != nil {
 		c.t.Fatal(err)
 	}
