@@ -32,7 +32,7 @@ trap 'rm -rf "$tmp"' EXIT
 trap 'exit 1' HUP INT TERM
 
 go vet ./...
-go test -count=1 -parallel 8 -timeout 240s . "$@" -record "$tmp/recording.json"
+go test -count=1 -parallel 8 -timeout 600s . "$@" -record "$tmp/recording.json"
 if [[ -n $svg ]]; then
 	go run ./plot <"$tmp/recording.json" >"$tmp/plot.svg"
 	cp "$tmp/plot.svg" "$svg"
