@@ -12,8 +12,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golazy.dev/lazywebsocket"
 )
@@ -76,30 +78,38 @@ func TestConformTLS(t *testing.T) {
 	}
 }
 
-// A server that checks nothing passes what is as it should be, and nothing else.
+// legal are the names of the trials that ask for nothing but what is as it should be.
+var legal = regexp.MustCompile(`^(handshake/(answer|bytewise|tokens|unknown extension|subprotocol that nobody knows)` +
+	`|messages/.*|fragments/(two|binary|all empty|empty in between|a thousand|a ping in between|a character in two)` +
+	`|control/(ping|ping of 125 bytes|ping before a message|pong that nobody asked for)` +
+	`|utf8/(the largest character|a noncharacter|NUL|around the surrogates)` +
+	`|close/(without a code|the longest reason|what follows is not for reading|a ping behind it|behind a message|in the midst of a message|\d+))$`)
+
+// A server that checks nothing passes what is as it should be, and nothing else. It has
+// much time for what it passes, and little for what ends with it.
 func TestConformFindsFaults(t *testing.T) {
-	code, out, _ := conform(t, "-v", "-timeout", "500ms", serveFrames(t, credulous))
-	if code != exitError {
-		t.Errorf("code %d", code)
+	o, err := parseConform(&program{getenv: func(string) string { return "" }}, []string{serveFrames(t, credulous)})
+	if err != nil {
+		t.Fatal(err)
 	}
-	legal := regexp.MustCompile(`^(handshake/(answer|bytewise|tokens|unknown extension|subprotocol that nobody knows)` +
-		`|messages/.*|fragments/(two|binary|all empty|empty in between|a thousand|a ping in between|a character in two)` +
-		`|control/(ping|ping of 125 bytes|ping before a message|pong that nobody asked for)` +
-		`|utf8/(the largest character|a noncharacter|NUL|around the surrogates)` +
-		`|close/(without a code|the longest reason|what follows is not for reading|a ping behind it|behind a message|in the midst of a message|\d+))$`)
-	seen := 0
-	for line := range strings.Lines(out) {
-		m := regexp.MustCompile(`^(ok|weak|FAILED) +(.*) \(RFC`).FindStringSubmatch(line)
-		if m == nil {
-			continue // the sum, and at times the second line of an error
-		}
-		seen++
-		if legal.MatchString(m[2]) != (m[1] == "ok") {
-			t.Errorf("%s", line)
+	all := slices.Concat(handshakeTrials, frameTrials(), closeTrials())
+	if len(all) < 100 {
+		t.Errorf("%d trials", len(all))
+	}
+	isLegal := func(t trial) bool { return legal.MatchString(t.name) }
+	good := slices.DeleteFunc(slices.Clone(all), func(t trial) bool { return !isLegal(t) })
+	bad := slices.DeleteFunc(all, isLegal)
+	o.timeout = patience
+	for i, result := range o.try(t.Context(), good) {
+		if err := <-result; err != nil {
+			t.Errorf("%s: %v", good[i].name, err)
 		}
 	}
-	if seen < 100 {
-		t.Errorf("%d trials", seen)
+	o.timeout = 500 * time.Millisecond
+	for i, result := range o.try(t.Context(), bad) {
+		if err := <-result; err == nil {
+			t.Errorf("%s is ok", bad[i].name)
+		}
 	}
 }
 
