@@ -1,6 +1,7 @@
 package nats_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	client "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"golazy.dev/lazyrealtime"
 	"golazy.dev/lazyrealtime/enginetest"
@@ -54,7 +56,19 @@ func (e *engine) open(t *testing.T) lazyrealtime.Log {
 	case strings.HasPrefix(name, "Kill/"), strings.HasPrefix(name, "Crash/"):
 		o.Lease = lease
 	}
+	js := admin(t, e.url)
+	t.Cleanup(func() { remove(js, o.Name) })
 	return e.with(t, o)
+}
+
+// remove deletes a log's streams: those of all tests together keep a cluster busy.
+func remove(js jetstream.JetStream, name string) {
+	names := js.StreamNames(context.Background())
+	for stream := range names.Name() {
+		if strings.HasPrefix(stream, name+"_") {
+			_ = js.DeleteStream(context.Background(), stream)
+		}
+	}
 }
 
 func (e *engine) with(t *testing.T, o nats.Options) lazyrealtime.Log {
