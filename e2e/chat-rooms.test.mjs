@@ -198,6 +198,37 @@ test("a message whose answer is lost is said once", async () => {
   for (const person of [ada, bo]) await person.leave({ quietly: false })
 })
 
+// Whoever writes faster than the chat takes it loses nothing, and the page asks no earlier than it was told.
+test("what came too fast is said when the server allows it", async () => {
+  const ada = await Person.enter(browser, chat.url, "Ada")
+  const answers = []
+  ada.page.on("response", (response) => {
+    if (!response.url().endsWith("/messages")) return
+    const after = Number(response.headers()["retry-after"] ?? 0)
+    answers.push({ status: response.status(), after, at: performance.now() })
+  })
+  const want = ["one", "two", "three"]
+  await ada.page.evaluate(async () => {
+    for (let i = 0, status; status !== 429; i++) { // nothing is said by these, but they count
+      const body = new URLSearchParams({ id: String(i), text: "" })
+      status = (await fetch(document.getElementById("composer").action, { method: "POST", body, headers: { Accept: "application/json" } })).status
+    }
+  })
+  for (const text of want) await ada.say(text)
+  await ada.page.locator(".waiting").first().waitFor()
+  await ada.sees(want.at(-1))
+  await quiet(ada)
+  await ada.page.waitForFunction(() => document.querySelector("#log .pending") === null)
+  assert.deepEqual(await ada.messages(), want)
+  const refused = answers.filter(({ status }) => status === 429).slice(1)
+  assert.ok(refused.length > 0)
+  for (const { after, at } of refused) {
+    const next = answers.find((answer) => answer.at > at)
+    assert.ok(after >= 1 && next.at - at > 1000 * after - 100, `asked again after ${next.at - at} ms`)
+  }
+  await ada.leave({ quietly: false })
+})
+
 test("logging out closes every tab at once, and whoever else has the cookie", async () => {
   const ada = await Person.enter(browser, chat.url, "Ada")
   const tab = await ada.context.newPage()

@@ -4,6 +4,7 @@ go 1.25.0
 
 require (
 	github.com/nats-io/nats-server/v2 v2.14.4
+	golang.org/x/time v0.15.0
 	golazy.dev v0.0.0
 	golazy.dev/lazyrealtime/nats v0.0.0
 	golazy.dev/lazyrealtime/sqlite v0.0.0
@@ -25,7 +26,6 @@ require (
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	golang.org/x/crypto v0.54.0 // indirect
 	golang.org/x/sys v0.47.0 // indirect
-	golang.org/x/time v0.15.0 // indirect
 	modernc.org/libc v1.75.7 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect

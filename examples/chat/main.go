@@ -5,6 +5,9 @@
 //
 // serves it on http://localhost:3000 and keeps everything in a file. With -nats several of them are one chat. With
 // -tls-cert and -tls-key it speaks https (and wss).
+//
+// How often forms may be sent has limits, for each session and each address that connects, on each node. Behind a proxy all
+// visitors have the proxy's address, and share its limits: what it writes into headers is not believed.
 package main
 
 import (

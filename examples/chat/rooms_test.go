@@ -106,11 +106,14 @@ func TestSayRefused(t *testing.T) {
 func TestLongHistory(t *testing.T) {
 	s := newSite(t)
 	ada := s.enter(t, "Ada")
+	author, _ := session.New("Ada", time.Now())
 	for i := range realtime.Shown + 5 {
 		if i == realtime.Shown-1 && strings.Contains(ada.get("/rooms/lobby").body, "said earlier") {
 			t.Error("a page that shows everything says that there is more")
 		}
-		ada.ask("/rooms/lobby/messages", "id", fmt.Sprint(i), "text", fmt.Sprint(i))
+		if _, err := s.chat.Say(t.Context(), author, realtime.Lobby, fmt.Sprint(i), fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	said := ada.said("/rooms/lobby")
 	if len(said) != realtime.Shown || said[0] != "5" || said[len(said)-1] != fmt.Sprint(realtime.Shown+4) {

@@ -13,7 +13,7 @@ import (
 
 // Draw draws the routes of the application.
 func Draw(router *lazyroutes.Scope, chat *realtime.Chat, plain *realtime.Plain) {
-	drawPages(router, &controllers.App{Chat: chat})
+	drawPages(router, controllers.New(chat))
 	drawHub(router, chat.Hub)
 
 	router.HandleFunc(http.MethodGet, "/chat/socket", plain.ChatSocket)

@@ -3,6 +3,7 @@
 
 const ANSWER = 10_000 // ms that the server has for an answer
 const LONGEST = 30_000 // ms between two attempts
+const PAUSE = 60_000 // ms that a server may ask for
 
 export class Outbox {
   #url
@@ -13,6 +14,7 @@ export class Outbox {
   #sending = false
   #failures = 0
   #timer = 0
+  #earliest = 0 // when the server wants to be asked again
 
   constructor(url, room, me, on) {
     this.#url = url
@@ -34,9 +36,9 @@ export class Outbox {
     return this.#named(item)
   }
 
-  // flush sends what waits, unless that is being done.
+  // flush sends what waits, unless that is being done, or the server has asked for a pause: its timer runs.
   async flush() {
-    if (this.#sending) return
+    if (this.#sending || performance.now() < this.#earliest) return
     this.#sending = true
     clearTimeout(this.#timer)
     while (this.#items.length > 0 && (await this.#send(this.#items[0]))) {
@@ -59,14 +61,15 @@ export class Outbox {
       })
       if (response.ok) this.#on.sent(await response.json())
       else if (response.status === 422) this.#on.refused(this.#named(item), (await response.json()).error)
-      else return this.#failed(item, response.status)
+      else return this.#failed(item, response.status, pauseOf(response))
       return true
     } catch {
       return this.#failed(item)
     }
   }
 
-  #failed(item, status) {
+  // failed keeps a message for another attempt, not before the time that the server asks for (ms), or gives it back.
+  #failed(item, status, pause = 0) {
     for (const { id } of this.items) this.#on.waiting(id)
     if (status === 401 || status === 403) {
       this.#on.loggedOut()
@@ -77,7 +80,11 @@ export class Outbox {
       return true
     }
     const delay = Math.random() * Math.min(LONGEST, 1000 * 2 ** this.#failures++)
-    this.#timer = setTimeout(() => this.flush(), delay)
+    this.#earliest = performance.now() + pause
+    this.#timer = setTimeout(() => {
+      this.#earliest = 0
+      this.flush()
+    }, pause + delay)
     return false
   }
 
@@ -88,6 +95,11 @@ export class Outbox {
   #save() {
     sessionStorage.setItem(this.#key, JSON.stringify(this.#items))
   }
+}
+
+// pauseOf is how long a response asks to be left alone, in ms. We say it in seconds; what something in between says is none.
+function pauseOf(response) {
+  return Math.min(PAUSE, Number(response.headers.get("Retry-After")) * 1000) || 0
 }
 
 // randomID needs no secure context, unlike crypto.randomUUID: a phone may look at http://192.168.1.7:3000.

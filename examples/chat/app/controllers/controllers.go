@@ -20,8 +20,12 @@ import (
 
 // App is what the actions work on.
 type App struct {
-	Chat *realtime.Chat
+	Chat   *realtime.Chat
+	limits limits
 }
+
+// New returns the actions of a chat.
+func New(chat *realtime.Chat) *App { return &App{Chat: chat, limits: newLimits()} }
 
 // The page loads nothing that this server does not serve, runs no script that stands in the page, and lets no script write
 // HTML.

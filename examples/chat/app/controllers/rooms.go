@@ -7,6 +7,7 @@ import (
 
 	"golazy.dev/examples/chat/app/realtime"
 	"golazy.dev/examples/chat/app/session"
+	"golazy.dev/examples/chat/app/throttle"
 	"golazy.dev/lazycontroller"
 )
 
@@ -72,6 +73,9 @@ func (a *App) Rooms(w http.ResponseWriter, r *http.Request, s session.Session) e
 
 // MakeRoom makes a room and goes there.
 func (a *App) MakeRoom(w http.ResponseWriter, r *http.Request, s session.Session) error {
+	if wait := a.limits.rooms.Wait(s.ID, throttle.Address(r)); wait > 0 {
+		return tooOften(w, r, wait)
+	}
 	fields, err := form(r)
 	if err != nil {
 		return err
@@ -145,6 +149,9 @@ func (a *App) door(w http.ResponseWriter, r *http.Request, s session.Session, ro
 
 // OpenDoor lets somebody into the private room who knows the passphrase. The session says so from then on.
 func (a *App) OpenDoor(w http.ResponseWriter, r *http.Request, s session.Session) error {
+	if wait := a.limits.door.Wait(s.ID, throttle.Address(r)); wait > 0 {
+		return tooOften(w, r, wait)
+	}
 	room, err := a.Chat.Room(r.Context(), s, r.PathValue("room"))
 	if err != nil && !errors.Is(err, realtime.ErrPrivate) {
 		return failed(err)
@@ -167,6 +174,9 @@ func (a *App) OpenDoor(w http.ResponseWriter, r *http.Request, s session.Session
 
 // Say takes what somebody says: from the page's script, or from its form where no script runs.
 func (a *App) Say(w http.ResponseWriter, r *http.Request, s session.Session) error {
+	if wait := a.limits.messages.Wait(s.ID, throttle.Address(r)); wait > 0 {
+		return tooOften(w, r, wait)
+	}
 	fields, err := form(r)
 	if err != nil {
 		return err

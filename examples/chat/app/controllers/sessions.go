@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"golazy.dev/examples/chat/app/session"
+	"golazy.dev/examples/chat/app/throttle"
 )
 
 // loginPage is what the page for logging in shows.
@@ -29,6 +30,9 @@ func (a *App) Login(w http.ResponseWriter, r *http.Request) error {
 
 // StartSession logs somebody in.
 func (a *App) StartSession(w http.ResponseWriter, r *http.Request) error {
+	if wait := a.limits.login.Wait("", throttle.Address(r)); wait > 0 {
+		return tooOften(w, r, wait)
+	}
 	fields, err := form(r)
 	if err != nil {
 		return err

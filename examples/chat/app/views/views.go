@@ -32,7 +32,7 @@ var functions = template.FuncMap{
 var pages = func() map[string]*template.Template {
 	shared := template.Must(template.New("").Funcs(functions).ParseFS(files, "layout.html", "parts.html"))
 	pages := make(map[string]*template.Template)
-	for _, name := range []string{"login", "rooms", "room", "door"} {
+	for _, name := range []string{"login", "rooms", "room", "door", "often"} {
 		pages[name] = template.Must(template.Must(shared.Clone()).ParseFS(files, name+".html"))
 	}
 	return pages
