@@ -10,7 +10,7 @@
 //		Secret:       secret, // the same after a restart
 //	})
 //	router.HandleFunc(http.MethodGet, "/cable", hub.ServeAction)
-//	router.HandleFunc(http.MethodGet, hub.ScriptPath(), ...)
+//	router.Handle(http.MethodGet, "/{script}", http.HandlerFunc(hub.ServeAnyScript))
 //
 //	at, err := hub.Publish(ctx, "room:42", data, lazyrealtime.MessageID("order-7"))
 //

@@ -43,10 +43,7 @@ func Example() {
 
 	router := lazyroutes.New(ctx)
 	router.HandleFunc(http.MethodGet, "/cable", hub.ServeAction)
-	router.HandleFunc(http.MethodGet, hub.ScriptPath(), func(w http.ResponseWriter, r *http.Request) error {
-		hub.ServeScript(w, r)
-		return nil
-	})
+	router.Handle(http.MethodGet, "/{script}", http.HandlerFunc(hub.ServeAnyScript)) // at hub.ScriptPath()
 
 	at, err := hub.Publish(ctx, "room:42", []byte(`{"text":"hello"}`), lazyrealtime.MessageID("order-7"))
 	fmt.Println(at.Offset, err)

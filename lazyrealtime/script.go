@@ -19,7 +19,9 @@ var scriptPath = func() string {
 }()
 
 // ScriptPath returns where pages import the browser client from:
-// "/cable-HASH.js". The hash is that of its content.
+// "/cable-HASH.js". The hash is that of its content. While nodes of two versions run,
+// a page of one asks the other for a path that it has not: serve all of them, with
+// Handler or ServeAnyScript.
 func (h *Hub) ScriptPath() string { return scriptPath }
 
 // ServeScript serves the browser client, cable.js. Browsers keep it for ever where
@@ -36,6 +38,30 @@ func (h *Hub) ServeScript(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "cable.js", time.Time{}, bytes.NewReader(script))
 }
 
+// ServeAnyScript is ServeScript for a route of more paths than one, as lazyroutes' and
+// net/http's "GET /{script}": it serves the script at ScriptPath and, for pages of nodes
+// of another version, at each path that ScriptPath could be. All else is not found.
+//
+// The page of another version gets this node's script, which works with every hub.
+// Browsers ask for it again the next time (Cache-Control: no-cache): a node that has
+// what the path names then answers with that, and it is kept for ever; this one, that
+// nothing has changed.
+func (h *Hub) ServeAnyScript(w http.ResponseWriter, r *http.Request) {
+	if !isScript(r) {
+		http.NotFound(w, r)
+		return
+	}
+	h.ServeScript(w, r)
+}
+
+// anyScript matches what ScriptPath returns, in any version.
+var anyScript = regexp.MustCompile(`^/cable-[0-9a-f]{12}\.js$`)
+
+// isScript reports whether somebody wants to have the script, in any version.
+func isScript(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && anyScript.MatchString(r.URL.Path)
+}
+
 // Handler returns a handler for all that a hub serves: the cable at /cable, its
 // script at ScriptPath, /cable.js and, for pages of nodes that have another version of
 // it, at each path that ScriptPath could be, streams at /stream, and, with a
@@ -50,18 +76,16 @@ func (h *Hub) Handler() http.Handler {
 	return otherScripts{h, mux}
 }
 
-// anyScript matches what ScriptPath returns, in any version.
-var anyScript = regexp.MustCompile(`^/cable-[0-9a-f]{12}\.js$`)
-
 // otherScripts serves the script to pages of nodes of another version that ask this
-// one: versions understand each other, and a page without a script is dead.
+// one: versions understand each other, and a page without a script is dead. The mux has
+// no pattern for a part of a segment.
 type otherScripts struct {
 	hub  *Hub
 	rest *http.ServeMux
 }
 
 func (o otherScripts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodGet && anyScript.MatchString(r.URL.Path) {
+	if isScript(r) {
 		o.hub.ServeScript(w, r)
 		return
 	}

@@ -90,6 +90,10 @@ func TestRun(t *testing.T) {
 	if a := ada.get(script[1]); a.status != 200 || !strings.Contains(a.body, "class Cable") {
 		t.Errorf("%s: got %d", script[1], a.status)
 	}
+	// A page that another node has rendered, of the next version or the last, gets a script as well.
+	if a := ada.get("/cable-0123456789ab.js"); a.status != 200 || !strings.Contains(a.body, "class Cable") || a.header.Get("Cache-Control") != "no-cache" {
+		t.Errorf("the script of another version: %d, %q", a.status, a.header.Get("Cache-Control"))
+	}
 	ada.post("/rooms/lobby/messages", "id", "1", "text", "remember me")
 	tab, plain := ada.open("/rooms/lobby", nil), p.dialPlain(t)
 	go p.stop()

@@ -41,7 +41,7 @@ func drawPages(router *lazyroutes.Scope, app *controllers.App) {
 // drawHub draws what the hub serves: sockets of pages, their script, and what programs publish.
 func drawHub(router *lazyroutes.Scope, hub *lazyrealtime.Hub) {
 	router.HandleFunc(http.MethodGet, "/cable", hub.ServeAction)
-	router.Handle(http.MethodGet, hub.ScriptPath(), http.HandlerFunc(hub.ServeScript))
+	router.Handle(http.MethodGet, "/{script}", http.HandlerFunc(hub.ServeAnyScript)) // during an upgrade, that of either version
 	router.Handle(http.MethodPost, "/_broadcast", http.HandlerFunc(hub.ServePublish))
 	router.HandleFunc(http.MethodGet, "/readyz", func(w http.ResponseWriter, _ *http.Request) error {
 		if err := hub.Ready(); err != nil {
