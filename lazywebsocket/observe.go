@@ -44,6 +44,8 @@ type attempt struct {
 	begun time.Time
 	event HandshakeEvent
 	told  bool
+
+	returned bool // what was told of a connection has returned
 }
 
 // attempt begins a handshake.
@@ -89,7 +91,20 @@ func (a *attempt) accepted(c *Conn, status int) {
 	o.wireReceived(len(c.r.buf.unread()))
 	a.event.Conn, a.event.Refusal, a.event.Status = c, Accepted, status
 	a.event.Compressed = c.w.deflate != nil
+	defer c.unlessTold(&a.returned)
 	a.tell()
+	a.returned = true
+}
+
+// unlessTold ends a connection that nobody will get, because what should have been told
+// of it has panicked, or ended its goroutine: the server has let go of the net.Conn.
+func (c *Conn) unlessTold(returned *bool) {
+	if *returned {
+		return
+	}
+	c.ends(EndPanic)
+	_ = c.end(CloseInternalServerErr, "")
+	c.awaitStream()
 }
 
 // ends notes what has ended the connection, if nothing has before.
@@ -253,6 +268,22 @@ func (o *observed) messageSent(c *Conn, messageType int, n int64) {
 	if o.to.Message != nil {
 		o.to.Message(MessageEvent{Conn: c, Sent: true, Type: messageType, Bytes: n})
 	}
+}
+
+// publishedSent is messageSent inside the write gate. A panic may come out of somebody
+// else's Publish there, who knows nothing of this connection, and nobody leaves its gate.
+func (o *observed) publishedSent(c *Conn, pm *PreparedMessage) {
+	returned := o.to.Message == nil
+	if !returned {
+		defer func() {
+			if !returned {
+				c.ends(EndPanic)
+				c.abort()
+			}
+		}()
+	}
+	o.messageSent(c, pm.messageType, int64(len(pm.payload())))
+	returned = true
 }
 
 // wireReceived counts what a read has brought.

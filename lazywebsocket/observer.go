@@ -15,6 +15,12 @@ import (
 // or on a Poller's event loop. They must return at once, must neither read, write, close
 // nor wait for the connection, and must not panic. Events are values and may be kept; a Conn in
 // them keeps its memory as long as it is kept.
+//
+// A panic is caught by nobody but a Poller, for its connection, and by net/http: it comes out
+// of the call that has met the event, or, where that was a goroutine of the connection's own,
+// ends the process. It leaves no connection behind that cannot be closed, and what
+// nobody else could close is: one that Upgrade or Dial was about to return, and one that
+// Publish was sending to.
 type Observer struct {
 	// Handshake is called once for every call of Upgrade, and of Dial and its
 	// neighbours, when it is about to return, also by a panic. Upgrade has answered

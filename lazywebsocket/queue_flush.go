@@ -40,7 +40,7 @@ func (c *Conn) fetch(q *queue, to uint64, together bool) (moved, rest bool) {
 		for _, pm := range batch[:n] {
 			f := c.prepared(pm)
 			if o != nil {
-				o.messageSent(c, pm.messageType, int64(len(pm.payload())))
+				o.publishedSent(c, pm)
 			}
 			if alone && f.wire && (!together || len(pm.frame) >= directSize) {
 				c.keepDirect(&f)
