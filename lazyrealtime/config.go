@@ -176,6 +176,12 @@ type Limits struct {
 	TopicBytes int
 	// Subscriptions is the most subscriptions of a connection. If zero, 100.
 	Subscriptions int
+	// Connections is the most connections of a node, of all clients together: WebSockets
+	// and event streams, with an identity or anonymous. Requests beyond it are answered
+	// with 503 and Retry-After, an EventSource with a stream that ends, so that it comes
+	// back. If zero, 100,000, for which a node needs a GiB or two. Of one address: see
+	// lazywebsocket.Budget.
+	Connections int
 	// ConnectionsPerIdentity is the most connections of an identity on a node; the
 	// anonymous are not counted. If zero, 50.
 	ConnectionsPerIdentity int
@@ -202,6 +208,7 @@ const (
 	defaultMessageBytes           = 64 << 10
 	defaultIdentifierBytes        = 2048
 	defaultSubscriptions          = 100
+	defaultConnections            = 100_000
 	defaultConnectionsPerIdentity = 50
 	defaultPublishesPerSecond     = 50
 	defaultCommandsPerSecond      = 100
@@ -230,6 +237,7 @@ const (
 	CountConnects     Counter   = "connections.opened"
 	CountDisconnects  Counter   = "connections.closed"
 	CountRefused      Counter   = "connections.refused"     // by Authenticate, limits or revocation
+	CountFull         Counter   = "connections.full"        // of these, by Limits.Connections
 	CountSubscribes   Counter   = "subscriptions.confirmed" //
 	CountRejects      Counter   = "subscriptions.rejected"  //
 	CountUnsubscribes Counter   = "subscriptions.ended"     //

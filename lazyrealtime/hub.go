@@ -39,6 +39,8 @@ type Hub struct {
 	topics map[string]*topic
 	idle   []idleTopic // oldest first
 
+	fullTold atomic.Int64 // when the operator was told that the node is full; Unix nanoseconds
+
 	lost atomic.Int64 // hints that the feed has lost something, to be followed
 
 	sessions sessions

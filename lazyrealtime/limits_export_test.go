@@ -6,3 +6,6 @@ func (h *Hub) Identities() int {
 	defer h.sessions.mu.Unlock()
 	return len(h.sessions.identities) + len(h.sessions.resting)
 }
+
+// ConnectionsOf is the bound of a node's connections; negative: none.
+func ConnectionsOf(l Limits) int { return l.connections() }

@@ -120,6 +120,8 @@ func TestMetrics(t *testing.T) {
 		m.want(w.t, "a gap", tally{lazyrealtime.CountSubscribes: 1, lazyrealtime.CountGaps: 1})
 		w.dial("/cable?id=a", base).wantClose(tooMany, 1013)
 		m.want(w.t, "one too many", tally{lazyrealtime.CountLimited: 1, lazyrealtime.CountRefused: 1})
+		w.wantPutOff("/stream?stream=room&id=a")
+		m.want(w.t, "an event stream too many", tally{lazyrealtime.CountLimited: 1, lazyrealtime.CountRefused: 1})
 		w.dial("/cable?id=denied", base).wantClose(unauthorized, 1008)
 		w.answered("GET", "/stream?stream=room&id=denied", "")
 		m.want(w.t, "two refused", tally{lazyrealtime.CountRefused: 2})

@@ -99,12 +99,16 @@ func (h *Hub) ServeAction(w http.ResponseWriter, r *http.Request) error {
 
 // refusing answers a request that comes when the hub takes no connections.
 func (h *Hub) refusing(w http.ResponseWriter) bool {
+	reason := "this server takes no connections now"
 	if !h.draining() && h.current() {
-		return false
+		if h.full() == nil {
+			return false
+		}
+		reason = "this server has as many connections as it takes"
 	}
 	h.count(CountRefused, 1)
 	w.Header().Set("Retry-After", "5")
-	http.Error(w, "this server takes no connections now", http.StatusServiceUnavailable)
+	http.Error(w, reason, http.StatusServiceUnavailable)
 	return true
 }
 
@@ -143,7 +147,8 @@ func (h *Hub) drive(conn *lazywebsocket.Conn, r *http.Request, handler lazywebso
 
 // Serve serves a connection that the application has upgraded and authenticated
 // itself, with a subprotocol of Action Cable, until it ends. It closes it. The error is nil for
-// every way in which connections end, and a *LimitError where the identity has too many.
+// every way in which connections end, and a *LimitError where the hub, or the identity, has
+// too many.
 func (h *Hub) Serve(conn *lazywebsocket.Conn, id Identity) error {
 	id.Issued = issuedUntil(time.Now(), id)
 	s, err := h.newSession(conn, id, or(h.config.PingInterval, defaultPingInterval))

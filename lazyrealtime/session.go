@@ -55,6 +55,7 @@ var (
 	endRestart  = ending{cable.ReasonServerRestart, true, lazywebsocket.CloseGoingAway, "server restart"}
 	endInvalid  = ending{cable.ReasonInvalidRequest, false, lazywebsocket.ClosePolicyViolation, "invalid request"}
 	endTooMany  = ending{"too_many_connections", false, lazywebsocket.CloseTryAgainLater, "too many connections"}
+	endFull     = ending{"server_full", true, lazywebsocket.CloseTryAgainLater, "too many connections"}
 	endTooFast  = ending{"rate_limited", true, lazywebsocket.ClosePolicyViolation, "too many messages"}
 	endNoEngine = ending{cable.ReasonServerRestart, true, lazywebsocket.CloseTryAgainLater, "the log is unavailable"}
 )
@@ -70,7 +71,7 @@ func (h *Hub) newSession(conn *lazywebsocket.Conn, id Identity, interval time.Du
 		commands: newBucket(h.config.Limits.commands()),
 	}
 	if err := h.register(s); err != nil {
-		h.dismiss(conn, endTooMany)
+		h.dismiss(conn, h.tooMany(err))
 		return nil, err
 	}
 	sendTo(new(lazywebsocket.Group), conn, cable.AppendWelcome(nil, "")) // before any ping
@@ -79,11 +80,14 @@ func (h *Hub) newSession(conn *lazywebsocket.Conn, id Identity, interval time.Du
 	return s, nil
 }
 
-// register counts a session, of any kind, until deregister.
+// register counts a session, of any kind, until deregister. Who tells the client of an
+// error counts the refusal.
 func (h *Hub) register(s *session) error {
 	if err := h.sessions.add(s, h.config.Limits); err != nil {
 		h.count(CountLimited, 1)
-		h.count(CountRefused, 1)
+		if isFull(err) {
+			h.turnedAway()
+		}
 		return err
 	}
 	s.ctx, s.cancel = context.WithCancel(h.ctx)

@@ -25,10 +25,13 @@ type identity struct {
 	rate     bucket
 }
 
-// add registers a session, unless its identity has too many.
+// add registers a session, unless there are too many, or its identity has.
 func (ss *sessions) add(s *session, limits Limits) error {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
+	if most := limits.connections(); most >= 0 && len(ss.every) >= most {
+		return &LimitError{"Connections", most}
+	}
 	if ss.every == nil {
 		ss.every = make(map[*session]struct{})
 		ss.identities = make(map[string]*identity)
@@ -138,6 +141,9 @@ type bucket struct {
 }
 
 const bucketSeconds = 4
+
+// connections is how many a node may have; negative: no limit.
+func (l Limits) connections() int { return limitOf(l.Connections, defaultConnections) }
 
 // publishes is the rate of what an identity sends.
 func (l Limits) publishes() float64 {

@@ -40,6 +40,10 @@ func (h *Hub) ServeStream(w http.ResponseWriter, r *http.Request) {
 		h.notNow(w, r, http.StatusServiceUnavailable, err)
 		return
 	}
+	if err := h.full(); err != nil {
+		h.notNow(w, r, http.StatusServiceUnavailable, err)
+		return
+	}
 	id, err := h.authenticate(r)
 	switch {
 	case errors.Is(err, ErrUnavailable):
@@ -158,7 +162,7 @@ func (h *Hub) serveText(w http.ResponseWriter, r *http.Request, id Identity, top
 	s := &textStream{session: session{hub: h, conn: conn, id: id}}
 	s.mute, s.stop = s.hush, func(e ending) { closeWith(conn, e) }
 	if err := h.register(&s.session); err != nil {
-		s.stop(endTooMany)
+		s.stop(h.tooMany(err))
 		return
 	}
 	s.out = new(lazywebsocket.Group)

@@ -95,6 +95,9 @@ func (o *hubOptions) config(logger *slog.Logger, metrics lazyrealtime.Metrics) l
 	if o.drain == 0 {
 		c.Drain = -1
 	}
+	if c.Limits.Connections = o.maxClients; o.maxClients == 0 {
+		c.Limits.Connections = -1
+	}
 	if o.verifier != nil {
 		c.Authenticate = o.verifier.Authenticate
 	}

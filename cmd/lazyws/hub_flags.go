@@ -50,6 +50,7 @@ type hubOptions struct {
 
 	maxMessage     int
 	maxConnections int
+	maxClients     int
 	compress       bool
 	ping, drain    time.Duration
 
@@ -84,6 +85,7 @@ func parseHub(p *program, args []string) (*hubOptions, error) {
 	f.Var(&o.origins, "allow-origin", "`origin` of pages that may connect beside those of the hub's own host, as https://example.com or https://*.example.com; * is all; may be repeated")
 	f.IntVar(&o.maxMessage, "max-message", 64<<10, "largest message in `bytes`")
 	f.IntVar(&o.maxConnections, "max-connections", 0, "most connections from one address, WebSockets and event streams; 0 is no limit")
+	f.IntVar(&o.maxClients, "max-clients", 100_000, "most connections of all clients together; 0 is no limit")
 	f.BoolVar(&o.compress, "compress", false, "compress messages for clients that can (permessage-deflate)")
 	f.DurationVar(&o.ping, "ping", 3*time.Second, "time between pings")
 	f.DurationVar(&o.drain, "drain", 5*time.Second, "time over which the clients are sent away at the end; 0 is all at once")
@@ -117,8 +119,8 @@ func (o *hubOptions) check() error {
 		return usagef("-max-message: more than 0")
 	case o.ping <= 0:
 		return usagef("-ping: more than 0")
-	case o.drain < 0 || o.maxConnections < 0 || o.replicas < 0:
-		return usagef("-drain, -max-connections and -replicas: not below 0")
+	case o.drain < 0 || o.maxConnections < 0 || o.maxClients < 0 || o.replicas < 0:
+		return usagef("-drain, -max-connections, -max-clients and -replicas: not below 0")
 	case len(o.jwtKey) == 0 && o.jwtIssuer+o.jwtAudience != "":
 		return usagef("-jwt-issuer and -jwt-audience go with -jwt-key")
 	case len(o.jwtKey) == 0 && o.presence:

@@ -20,8 +20,8 @@ func configOf(t *testing.T, args string) lazyrealtime.Config {
 }
 
 func TestConfig(t *testing.T) {
-	c := configOf(t, "-drain 7s -ping 9s -max-message 100 -max-connections 5 -compress -retain-messages 3 -retain-age 5m -publish-key k")
-	if c.Drain != 7*time.Second || c.PingInterval != 9*time.Second || c.Limits.MessageBytes != 100 || c.PublishKey != "k" ||
+	c := configOf(t, "-drain 7s -ping 9s -max-message 100 -max-connections 5 -max-clients 6 -compress -retain-messages 3 -retain-age 5m -publish-key k")
+	if c.Drain != 7*time.Second || c.PingInterval != 9*time.Second || c.Limits.MessageBytes != 100 || c.Limits.Connections != 6 || c.PublishKey != "k" ||
 		c.Upgrader.Budget.ConnectionsPerAddress != 5 || !c.Upgrader.EnableCompression {
 		t.Errorf("%+v", c)
 	}
@@ -31,9 +31,12 @@ func TestConfig(t *testing.T) {
 	if c = configOf(t, "-drain 0"); c.Drain >= 0 {
 		t.Errorf("-drain 0 is the default of %v", c.Drain)
 	}
+	if c = configOf(t, "-max-clients 0"); c.Limits.Connections >= 0 {
+		t.Errorf("-max-clients 0 is a limit of %d", c.Limits.Connections)
+	}
 	c = configOf(t, "")
 	if c.Public || c.Authenticate != nil || len(c.Secret)+len(c.TurboSecret)+len(c.PublishKey) > 0 || c.Drain != 5*time.Second ||
-		c.Limits.MessageBytes != 64<<10 || c.Upgrader.EnableCompression {
+		c.Limits.MessageBytes != 64<<10 || c.Limits.Connections != 100_000 || c.Upgrader.EnableCompression {
 		t.Errorf("%+v", c)
 	}
 }

@@ -30,6 +30,7 @@ var counterHelp = map[lazyrealtime.Counter]string{
 	lazyrealtime.CountConnects:     "Connections that were opened.",
 	lazyrealtime.CountDisconnects:  "Connections that have ended.",
 	lazyrealtime.CountRefused:      "Connections refused for their credentials, a limit or a revocation.",
+	lazyrealtime.CountFull:         "Connections refused because the node has as many as it may.",
 	lazyrealtime.CountSubscribes:   "Subscriptions that were confirmed.",
 	lazyrealtime.CountRejects:      "Subscriptions that were rejected.",
 	lazyrealtime.CountUnsubscribes: "Subscriptions that have ended.",

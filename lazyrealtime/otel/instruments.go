@@ -12,6 +12,7 @@ var counters = map[lazyrealtime.Counter]instrument{
 	lazyrealtime.CountConnects:     {"{connection}", "Connections that were opened."},
 	lazyrealtime.CountDisconnects:  {"{connection}", "Connections that have ended."},
 	lazyrealtime.CountRefused:      {"{connection}", "Connections refused for their credentials, a limit or a revocation."},
+	lazyrealtime.CountFull:         {"{connection}", "Connections refused because the node has as many as it may."},
 	lazyrealtime.CountSubscribes:   {"{subscription}", "Subscriptions that were confirmed."},
 	lazyrealtime.CountRejects:      {"{subscription}", "Subscriptions that were rejected."},
 	lazyrealtime.CountUnsubscribes: {"{subscription}", "Subscriptions that have ended."},
