@@ -3,7 +3,6 @@ package lazywebsocket_test
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 
 	"golazy.dev/lazyroutes"
 	"golazy.dev/lazywebsocket"
+	"golazy.dev/lazywebsocket/internal/frametest"
 )
 
 // h2Socket is a client's WebSocket on a stream.
@@ -34,39 +34,13 @@ func (c *h2Client) socket(t testing.TB, path string, fields ...string) h2Socket 
 // send sends a frame: first is the byte with FIN and the opcode.
 func (s h2Socket) send(first byte, payload string) {
 	s.t.Helper()
-	frame := []byte{first, 0x80 | byte(min(len(payload), 126))}
-	if len(payload) > 125 {
-		frame = binary.BigEndian.AppendUint16(frame, uint16(len(payload)))
-	}
-	frame = append(append(frame, 0, 0, 0, 0), payload...)
-	if _, err := s.Write(frame); err != nil {
+	if _, err := s.Write(frametest.Masked(first, payload)); err != nil {
 		s.t.Errorf("send: %v", err)
 	}
 }
 
 // receive returns the next frame.
-func (s h2Socket) receive() (first byte, payload string, err error) {
-	var head [2]byte
-	if _, err := io.ReadFull(s.r, head[:]); err != nil {
-		return 0, "", err
-	}
-	n := uint64(head[1])
-	switch n {
-	case 126:
-		var length [2]byte
-		_, err = io.ReadFull(s.r, length[:])
-		n = uint64(binary.BigEndian.Uint16(length[:]))
-	case 127:
-		var length [8]byte
-		_, err = io.ReadFull(s.r, length[:])
-		n = binary.BigEndian.Uint64(length[:])
-	}
-	b := make([]byte, n)
-	if err == nil {
-		_, err = io.ReadFull(s.r, b)
-	}
-	return head[0], string(b), err
-}
+func (s h2Socket) receive() (first byte, payload string, err error) { return frametest.Read(s.r) }
 
 // want receives a frame that begins so.
 func (s h2Socket) want(first byte, payload string) {
@@ -78,7 +52,7 @@ func (s h2Socket) want(first byte, payload string) {
 }
 
 // code is the payload of a Close frame.
-func code(n int) string { return string(binary.BigEndian.AppendUint16(nil, uint16(n))) }
+func code(n int) string { return frametest.Code(n) }
 
 // wantEnd waits for the end of the stream, which must be an orderly one.
 func (s h2Socket) wantEnd() {

@@ -2,12 +2,12 @@ package http3_test
 
 import (
 	"bufio"
-	"encoding/binary"
-	"io"
 	"net/http"
 	"testing"
 
 	"github.com/quic-go/quic-go/http3"
+
+	"golazy.dev/lazywebsocket/internal/frametest"
 )
 
 // socket is a client's WebSocket on a stream: frames as they are.
@@ -29,13 +29,7 @@ func (c *client) socket(path string) socket {
 }
 
 // frame returns a masked one: first is the byte with FIN and the opcode.
-func frame(first byte, payload string) []byte {
-	b := []byte{first, 0x80 | byte(min(len(payload), 126))}
-	if len(payload) > 125 {
-		b = binary.BigEndian.AppendUint16(b, uint16(len(payload)))
-	}
-	return append(append(b, 0, 0, 0, 0), payload...)
-}
+func frame(first byte, payload string) []byte { return frametest.Masked(first, payload) }
 
 // send sends a frame.
 func (s socket) send(first byte, payload string) {
@@ -46,28 +40,7 @@ func (s socket) send(first byte, payload string) {
 }
 
 // receive returns the next frame.
-func (s socket) receive() (first byte, payload string, err error) {
-	var head [2]byte
-	if _, err := io.ReadFull(s.r, head[:]); err != nil {
-		return 0, "", err
-	}
-	n := uint64(head[1])
-	switch n {
-	case 126:
-		var length [2]byte
-		_, err = io.ReadFull(s.r, length[:])
-		n = uint64(binary.BigEndian.Uint16(length[:]))
-	case 127:
-		var length [8]byte
-		_, err = io.ReadFull(s.r, length[:])
-		n = binary.BigEndian.Uint64(length[:])
-	}
-	b := make([]byte, n)
-	if err == nil {
-		_, err = io.ReadFull(s.r, b)
-	}
-	return head[0], string(b), err
-}
+func (s socket) receive() (first byte, payload string, err error) { return frametest.Read(s.r) }
 
 // want receives a frame that begins so.
 func (s socket) want(first byte, payload string) {
@@ -94,4 +67,4 @@ func (s socket) goodbye(n int, end bool) {
 }
 
 // code is the payload of a Close frame.
-func code(n int) string { return string(binary.BigEndian.AppendUint16(nil, uint16(n))) }
+func code(n int) string { return frametest.Code(n) }
