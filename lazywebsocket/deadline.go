@@ -118,17 +118,22 @@ func (d *deadlines) forMessage() (t time.Time) {
 }
 
 // armWrite prepares the net.Conn for a write that must end by t. A deadline
-// costs the runtime a timer, so that one is set only when it changes anything.
-func (d *deadlines) armWrite(t time.Time) {
+// costs the runtime a timer, so that one is set only when it changes anything. It
+// reports whether the net.Conn has none.
+func (d *deadlines) armWrite(t time.Time) (free bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.set(armedTime, t)
 	d.probing = false
-	if d.ending.Load() || d.writeCancelled || (t.IsZero() && !d.writeArmed) {
-		return
+	switch {
+	case d.ending.Load() || d.writeCancelled:
+		return false
+	case t.IsZero() && !d.writeArmed:
+		return true
 	}
 	d.writeArmed = !t.IsZero()
 	_ = d.nc.SetWriteDeadline(t) // a connection that is closed says so in the write
+	return t.IsZero()
 }
 
 // unarmed reports whether the net.Conn has no write deadline.

@@ -61,7 +61,7 @@ func (c *Conn) trySayClose(code int) bool {
 	}
 	buf := borrow(wsproto.MaxHeaderSize)
 	b := appendCloseFrame(buf.b[:0], code)
-	n, err := c.tryWrite(b)
+	n, err := c.tryWrite(b, false)
 	if n > 0 || err != nil {
 		c.w.closeSent.Store(true)
 		c.w.gate.setStream(false) // no message can follow: who waits for one hears of it

@@ -242,8 +242,7 @@ func (c *Conn) tryHeld() bool {
 		return false
 	}
 	k := c.w.hold.kept
-	c.deadlines.armWrite(k.deadline)
-	err := c.tryKept(k)
+	err := c.tryKept(k, c.deadlines.armWrite(k.deadline))
 	switch {
 	case err == nil && c.w.hold.pending(), err != nil && c.deadlines.probed():
 		return false
@@ -254,10 +253,11 @@ func (c *Conn) tryHeld() bool {
 	return true
 }
 
-// tryKept writes what is held, as far as that takes no waiting.
-func (c *Conn) tryKept(k *kept) error {
+// tryKept writes what is held, as far as that takes no waiting; free says that the
+// net.Conn has no deadline.
+func (c *Conn) tryKept(k *kept, free bool) error {
 	if len(k.direct) > 0 {
-		n, err := c.tryWrite(k.direct)
+		n, err := c.tryWrite(k.direct, free)
 		if k.direct = k.direct[n:]; err != nil || len(k.direct) > 0 {
 			return err
 		}
@@ -266,7 +266,7 @@ func (c *Conn) tryKept(k *kept) error {
 	if len(b) == 0 {
 		return nil
 	}
-	n, err := c.tryWrite(b)
+	n, err := c.tryWrite(b, free)
 	k.start += n
 	return err
 }

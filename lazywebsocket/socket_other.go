@@ -17,4 +17,6 @@ func (*socket) receive(net.Conn, *readBuffer) error { panic("no socket") }
 
 func (*socket) read(net.Conn, []byte) (int, error) { panic("no socket") }
 
+func (*socket) try(net.Conn, []byte, bool, *atomic.Uint32) (int, error) { panic("no socket") }
+
 func (*socket) write(net.Conn, []byte, bool, *atomic.Uint32) (int, error) { panic("no socket") }

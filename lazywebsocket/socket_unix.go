@@ -100,9 +100,26 @@ func (s *socket) fetch(fd uintptr) bool {
 	return false
 }
 
+// try writes what of p takes no waiting, like write. Free says that the socket has
+// no write deadline: then only the descriptor is asked for, and not Go's poller,
+// which nobody will wait for.
+func (s *socket) try(nc net.Conn, p []byte, free bool, progress *atomic.Uint32) (int, error) {
+	if !free {
+		return s.write(nc, p, true, progress)
+	}
+	w := socketWrites.Get().(*socketWrite)
+	w.p, w.sent, w.errno, w.try, w.progress = p, 0, nil, true, progress
+	if s.raw.Control(w.once) != nil { // it is closed
+		w.giveBack()
+		return s.write(nc, p, true, progress) // has the error
+	}
+	return w.result(nc, nil)
+}
+
 // socketWrite is a write in progress.
 type socketWrite struct {
 	writable func(fd uintptr) bool // made once
+	once     func(fd uintptr)      // likewise
 	p        []byte
 	sent     int
 	errno    error
@@ -127,6 +144,7 @@ func newSocketWrite() any {
 		}
 		return true
 	}
+	w.once = func(fd uintptr) { w.writable(fd) }
 	return w
 }
 
@@ -135,16 +153,24 @@ func newSocketWrite() any {
 func (s *socket) write(nc net.Conn, p []byte, try bool, progress *atomic.Uint32) (int, error) {
 	w := socketWrites.Get().(*socketWrite)
 	w.p, w.sent, w.errno, w.try, w.progress = p, 0, nil, try, progress
-	err := s.raw.Write(w.writable)
+	return w.result(nc, s.raw.Write(w.writable))
+}
+
+// result ends a write, of which err is the poller's.
+func (w *socketWrite) result(nc net.Conn, err error) (int, error) {
 	if err != nil {
 		err = renamed(err, "write")
 	} else if w.errno != nil {
 		err = socketError(nc, "write", w.errno)
 	}
 	sent := w.sent
+	w.giveBack()
+	return sent, err
+}
+
+func (w *socketWrite) giveBack() {
 	w.p, w.progress = nil, nil
 	socketWrites.Put(w)
-	return sent, err
 }
 
 // took notes what a write has done. It returns false if the socket takes nothing.

@@ -136,10 +136,11 @@ func (c *Conn) canTry() bool {
 	return ok
 }
 
-// tryWrite writes what takes no waiting. Inside the write gate.
-func (c *Conn) tryWrite(b []byte) (int, error) {
+// tryWrite writes what takes no waiting; free says that the net.Conn has no write
+// deadline, which need not be looked at then. Inside the write gate.
+func (c *Conn) tryWrite(b []byte, free bool) (int, error) {
 	if c.src.socket != nil {
-		n, err := c.src.socket.write(c.deadlines.nc, b, true, &c.w.writes)
+		n, err := c.src.socket.try(c.deadlines.nc, b, free, &c.w.writes)
 		c.wireSent(n)
 		return n, err
 	}

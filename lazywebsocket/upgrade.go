@@ -315,7 +315,7 @@ func (c *Conn) sendAnswer(answer []byte, timeout time.Duration) error {
 	if c.src.socket != nil {
 		// What fits into the socket's buffer, as it nearly always does, needs no
 		// time, and no timer.
-		n, err := c.tryWrite(answer)
+		n, err := c.tryWrite(answer, false)
 		if answer = answer[n:]; err != nil || len(answer) == 0 {
 			return err
 		}
