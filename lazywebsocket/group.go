@@ -250,9 +250,14 @@ func (g *Group) Drain(ctx context.Context) error {
 	return nil
 }
 
-// flushPiece is how many connections a flusher takes on at a time. More than that
-// are worth another flusher, where a processor is free.
-const flushPiece = 256
+const (
+	// flushPiece is how many connections a flusher takes on at a time. They are on
+	// its stack: a goroutine that is there for a few connections is not to grow its own.
+	flushPiece = 32
+	// flushAlone is for how many connections one flusher is enough. More than that
+	// are worth another one, where a processor is free.
+	flushAlone = 256
+)
 
 // flush sends what waits in the queues of due connections, until there are none.
 // It waits for no connection and holds no lock meanwhile.
@@ -281,11 +286,11 @@ func (g *Group) take(piece []*Conn) int {
 	case n == 0:
 		g.flushers--
 	case g.taken < len(g.due):
-		if g.flushers < runtime.GOMAXPROCS(0) {
+		if n+len(g.due)-g.taken > flushAlone && g.flushers < runtime.GOMAXPROCS(0) {
 			g.flushers++
 			go g.flush()
 		}
-	case len(g.due) > 2*len(g.members)+flushPiece:
+	case len(g.due) > 2*len(g.members)+flushAlone:
 		g.due, g.taken = nil, 0 // of a group that was larger once
 	default:
 		g.due, g.taken = g.due[:0], 0
