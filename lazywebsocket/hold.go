@@ -26,6 +26,10 @@ type hold struct {
 	limit    int32  // bytes that may be held; zero or less: never
 	own      bool   // the guard must not touch this connection: it has timers of its own
 
+	// What is elsewhere, too, and looked at for each message: see Conn.
+	masks bool // the connection is a client's, whose frames are masked one by one
+	told  bool // rare has an observed
+
 	kept *kept // inside the write gate; nil until something was held
 }
 
@@ -61,6 +65,7 @@ func (c *Conn) initHold(limit int) {
 	}
 	h.limit = int32(min(max(limit, -1), maxBuffer))
 	h.own = !isSocket(c.deadlines.nc)
+	h.masks = c.r.dec.Role == wsproto.Client
 }
 
 // isSocket reports whether nc is a socket of the system, or TLS on one.

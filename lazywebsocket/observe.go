@@ -32,10 +32,10 @@ type observed struct {
 
 // observed returns what the connection counts; nil if nobody is told.
 func (c *Conn) observed() *observed {
-	if r := c.rare.Load(); r != nil {
-		return r.observed
+	if !c.w.hold.told {
+		return nil
 	}
-	return nil
+	return c.rare.Load().observed
 }
 
 // attempt is a handshake that an Observer is told of; nil if there is none.
@@ -87,7 +87,7 @@ func (a *attempt) accepted(c *Conn, status int) {
 	if a.to.Traffic != nil {
 		o.shared = a.to.Traffic.pick()
 	}
-	lazily(&c.rare).observed = o
+	lazily(&c.rare).observed, c.w.hold.told = o, true
 	o.wireReceived(len(c.r.buf.unread()))
 	a.event.Conn, a.event.Refusal, a.event.Status = c, Accepted, status
 	a.event.Compressed = c.w.deflate != nil

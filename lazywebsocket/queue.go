@@ -70,14 +70,10 @@ type QueueStats struct {
 // queue is the outgoing queue of a connection, made with the first message.
 // Guarded by the mu of the write gate; only who is inside the gate takes messages
 // out to send them.
+//
+// A message that leaves at once looks at what stands above options, and at no more
+// cache lines than that.
 type queue struct {
-	ring    ring
-	bytes   int    // of the messages in the ring
-	leaving int    // bytes that were moved to what is held, and may not have left
-	moved   uint64 // messages that were taken out, to be sent or dropped
-	dropped uint64
-	options *QueueOptions
-
 	scheduled bool          // stands in the list of a group's flusher
 	patient   bool          // who is inside the gate does nothing but send it, by flushQueue
 	last      bool          // a Close frame follows; only who is inside the gate uses it
@@ -86,7 +82,14 @@ type queue struct {
 	change    chan struct{} // closed when something has left; nil: nobody waits
 	behind    *behind       // counted in the budget; nil: not
 	watch     *watch        // nil: nothing waits for somebody who may be stuck
-	groups    []*Group      // that the connection is in
+	bytes     int           // of the messages in the ring
+	leaving   int           // bytes that were moved to what is held, and may not have left
+	moved     uint64        // messages that were taken out, to be sent or dropped
+	ring      ring
+
+	options *QueueOptions
+	dropped uint64
+	groups  []*Group // that the connection is in
 }
 
 // openQueue returns the queue, which it makes if there is none.
@@ -101,6 +104,9 @@ func (c *Conn) openQueue() *queue {
 
 // full reports whether a message of size bytes does not fit. mu is held.
 func (q *queue) full(size int) bool {
+	if q.ring.n == 0 {
+		return false
+	}
 	most, messages := q.options.Bytes, q.options.Messages
 	if most == 0 {
 		most = defaultQueueBytes
@@ -108,7 +114,7 @@ func (q *queue) full(size int) bool {
 	if messages == 0 {
 		messages = defaultQueueMessages
 	}
-	return q.ring.n > 0 && ((most > 0 && q.bytes+size > most) || (messages > 0 && q.ring.n >= messages))
+	return (most > 0 && q.bytes+size > most) || (messages > 0 && q.ring.n >= messages)
 }
 
 // patience is how long the peer may take nothing; zero: no limit.
@@ -226,8 +232,8 @@ func (c *Conn) queueFate() error {
 type ring struct {
 	slots   []*PreparedMessage // a power of two; nil while empty
 	head, n int
-	few     [4]*PreparedMessage
 	lent    *slots // what slots were borrowed with; nil: they are few
+	few     [4]*PreparedMessage
 }
 
 // slots go through the pools of their sizes.

@@ -90,7 +90,7 @@ func (c *Conn) take(q *queue, batch []*PreparedMessage, to uint64) (n, bytes int
 
 // prepared returns the frame of a prepared message.
 func (c *Conn) prepared(pm *PreparedMessage) frame {
-	if c.r.dec.Role == wsproto.Client {
+	if c.w.hold.masks {
 		return frame{op: wsproto.Opcode(pm.messageType), fin: true, payload: pm.payload()} //nolint:gosec // 1 or 2
 	}
 	return frame{wire: true, payload: pm.frame, pm: pm}
