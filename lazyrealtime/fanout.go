@@ -40,9 +40,16 @@ func streamName(topic, identifier string) string {
 type group struct {
 	form     form            // never changes
 	envelope *cable.Envelope // nor does this; nil for plain text
-	members  []*follower     // who are live
+	members  []member        // who are live
 	users    int             // followers, live or not
 	place    int             // in the topic's groups
+}
+
+// member is a follower and its connection: for most of them a fanout has to look at
+// no more, and they are in no processor's cache when it comes by.
+type member struct {
+	conn     *lazywebsocket.Conn
+	follower *follower
 }
 
 // groups are those of a topic: a few, or one for each subscription.
@@ -144,7 +151,7 @@ func (t *topic) join(f *follower) {
 	}
 	g := f.group
 	f.place, f.live = len(g.members), true
-	g.members = append(g.members, f)
+	g.members = append(g.members, member{f.conn, f})
 }
 
 // leave ends join. mu is held.
@@ -156,8 +163,8 @@ func (t *topic) leave(f *follower) {
 	g := f.group
 	last := len(g.members) - 1
 	moved := g.members[last]
-	g.members[f.place], moved.place = moved, f.place
-	g.members[last] = nil
+	g.members[f.place], moved.follower.place = moved, f.place
+	g.members[last] = member{}
 	g.members = g.members[:last]
 }
 
@@ -175,8 +182,8 @@ func (t *topic) fanout(m *Message) {
 				continue
 			}
 			pm := t.frame(g, m)
-			for _, f := range g.members {
-				if !yield(f.conn, pm) {
+			for _, to := range g.members {
+				if !yield(to.conn, pm) {
 					return
 				}
 			}
@@ -198,8 +205,8 @@ func (t *topic) fleet(origin string, data []byte) {
 				continue
 			}
 			pm := t.frame(g, m)
-			for _, f := range g.members {
-				if (origin == "" || f.owner.from() != origin) && !yield(f.conn, pm) {
+			for _, to := range g.members {
+				if (origin == "" || to.follower.owner.from() != origin) && !yield(to.conn, pm) {
 					return
 				}
 			}
@@ -213,7 +220,8 @@ func (t *topic) fleet(origin string, data []byte) {
 // fanoutGap tells everybody who is live that messages are missing. mu is held.
 func (t *topic) fanoutGap() {
 	for _, g := range t.groups.all {
-		for _, f := range g.members {
+		for _, to := range g.members {
+			f := to.follower
 			f.owner.tellGap(f, t.last)
 			f.from = t.last
 		}

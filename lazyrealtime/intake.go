@@ -78,16 +78,24 @@ func (h *Hub) ServePublish(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	positions, err := h.append(r.Context(), entries)
+	appended, err := h.append(r.Context(), entries)
 	switch {
 	case err != nil:
 		h.logger.Warn("a request to publish has failed", "error", err)
 		reply(w, intakeStatus(err), intakeError{Error: err.Error()})
 	case array:
-		reply(w, http.StatusCreated, positions)
+		reply(w, http.StatusCreated, positionsOf(appended))
 	default:
-		reply(w, http.StatusCreated, positions[0])
+		reply(w, http.StatusCreated, appended[0].Position)
 	}
+}
+
+func positionsOf(appended []Appended) []Position {
+	positions := make([]Position, len(appended))
+	for i, a := range appended {
+		positions[i] = a.Position
+	}
+	return positions
 }
 
 // intakeError is the body of an answer that refuses.

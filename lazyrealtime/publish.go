@@ -40,11 +40,11 @@ func (h *Hub) Publish(ctx context.Context, topic string, data []byte, options ..
 	if err != nil {
 		return Position{}, err
 	}
-	positions, err := h.append(ctx, []Entry{e})
+	appended, err := h.append(ctx, []Entry{e})
 	if err != nil {
 		return Position{}, fmt.Errorf("lazyrealtime: publish to %q: %w", topic, err)
 	}
-	return positions[0], nil
+	return appended[0].Position, nil
 }
 
 // entry checks a message that is to be published.
@@ -63,7 +63,7 @@ func (h *Hub) entry(topic string, data []byte, options []PublishOption) (Entry, 
 }
 
 // append makes messages durable.
-func (h *Hub) append(ctx context.Context, entries []Entry) ([]Position, error) {
+func (h *Hub) append(ctx context.Context, entries []Entry) ([]Appended, error) {
 	if h.ctx.Err() != nil {
 		return nil, ErrClosed
 	}
@@ -72,17 +72,15 @@ func (h *Hub) append(ctx context.Context, entries []Entry) ([]Position, error) {
 	if err != nil {
 		return nil, err
 	}
-	positions := make([]Position, len(appended))
-	for i, a := range appended {
-		positions[i] = a.Position
-		if a.Duplicate {
+	for i := range appended {
+		if appended[i].Duplicate {
 			h.count(CountDuplicates, 1)
 		} else {
 			h.count(CountPublishes, 1)
 		}
 	}
 	h.took(TimePublish, start)
-	return positions, nil
+	return appended, nil
 }
 
 // PublishHTML publishes HTML, such as <turbo-stream> elements, as a JSON string:
