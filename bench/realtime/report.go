@@ -28,9 +28,8 @@ busy nearly all of the time. In Storm, centrifuge answers a client with one repl
 holds 100 messages, and lazyrealtime with 100 frames, because that is what its clients
 speak: there, too, the load is what is busy.
 
-Fanout1000Burst and Storm were measured on a machine with nothing else to do, the others
-beside other work, of which their latencies tell more than of the servers; the CPU is the
-server process' own.
+The machine had nothing else to do. Fanout1000Burst and Storm are of the day before the
+others.
 `
 
 // report draws tables of medians, and ratios to centrifuge.
