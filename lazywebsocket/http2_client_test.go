@@ -297,6 +297,7 @@ func (s *h2Stream) cancel() {
 // connect to it.
 func h2Server(t testing.TB, server *http.Server) (dial func(window int64) *h2Client) {
 	t.Helper()
+	emptyPools()
 	l := wstest.Network{Buffer: -1}.Listen()
 	server.Protocols = new(http.Protocols)
 	server.Protocols.SetUnencryptedHTTP2(true)

@@ -74,6 +74,7 @@ func (s *stuck) open(t *testing.T, server *http.Server, outer func(action) http.
 		defer close(s.handled)
 		inner.ServeHTTP(w, r)
 	})
+	emptyPools()
 	server.Protocols = new(http.Protocols)
 	server.Protocols.SetUnencryptedHTTP2(true)
 	l := wstest.Network{Buffer: 20_000}.Listen()
