@@ -29,25 +29,20 @@ type conformOptions struct {
 }
 
 func parseConform(p *program, args []string) (*conformOptions, error) {
-	o := &conformOptions{connectOptions: connectOptions{headers: header{}, maxMessage: 16 << 20}}
+	o := &conformOptions{connectOptions: connectOptions{maxMessage: 16 << 20}}
 	f := newFlagSet(p, "conform", " URL", aboutConform)
+	o.handshakeFlags(f)
 	f.StringVar(&o.only, "only", "", "`prefix` of the names of the trials to do")
 	f.BoolVar(&o.all, "v", false, "print the trials that are ok, too")
-	f.Var(o.headers, "H", "`line` of the request's header, as \"Cookie: a=b\"; may be repeated")
-	f.Var(&o.subprotocols, "subprotocol", "`name` of a subprotocol to offer; may be repeated")
-	f.BoolVar(&o.insecure, "insecure", false, "accept any certificate")
 	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "time for a trial")
 	rest, err := f.parse(args)
 	switch {
 	case err != nil:
 		return nil, err
-	case len(rest) != 1:
-		return nil, usagef("one URL is needed, behind the flags")
 	case o.timeout <= 0:
 		return nil, usagef("-timeout is more than 0")
 	}
-	o.url = socketURL(rest[0])
-	return o, nil
+	return o, o.setURL(rest)
 }
 
 // A trial is one thing that a server must do.
@@ -71,16 +66,11 @@ func runConform(ctx context.Context, p *program, args []string) error {
 	if err != nil {
 		return err
 	}
-	conn, err := o.dial(ctx) // says what the server answered, before every trial fails for it
+	compresses, err := o.compresses(ctx) // says what the server answered, before every trial fails for it
 	if err != nil {
 		return err
 	}
-	_ = conn.Close()
 	trials := slices.Concat(handshakeTrials, frameTrials(), closeTrials())
-	compresses, err := o.compresses(ctx)
-	if err != nil {
-		return err
-	}
 	if compresses {
 		trials = append(trials, deflateTrials()...)
 	}

@@ -60,12 +60,10 @@ func (h header) Set(text string) error {
 }
 
 func parseConnect(p *program, args []string) (*connectOptions, error) {
-	o := &connectOptions{headers: header{}}
+	o := &connectOptions{}
 	f := newFlagSet(p, "connect", " URL", aboutConnect)
-	f.Var(o.headers, "H", "`line` of the request's header, as \"Cookie: a=b\"; may be repeated")
-	f.Var(&o.subprotocols, "subprotocol", "`name` of a subprotocol to offer; may be repeated")
+	o.handshakeFlags(f)
 	f.StringVar(&o.origin, "origin", "", "`origin` to send, as a page of https://example.com would")
-	f.BoolVar(&o.insecure, "insecure", false, "accept any certificate")
 	f.BoolVar(&o.compress, "compress", false, "offer compression (permessage-deflate)")
 	f.BoolVar(&o.quiet, "quiet", false, "print messages only")
 	f.DurationVar(&o.timeout, "timeout", 15*time.Second, "time for connecting")
@@ -76,14 +74,30 @@ func parseConnect(p *program, args []string) (*connectOptions, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(rest) != 1 {
-		return nil, usagef("one URL is needed, behind the flags")
+	if err := o.setURL(rest); err != nil {
+		return nil, err
 	}
-	o.url = socketURL(rest[0])
 	if o.origin != "" {
 		http.Header(o.headers).Set("Origin", o.origin)
 	}
 	return o, nil
+}
+
+// handshakeFlags defines the flags that all commands that connect have.
+func (o *connectOptions) handshakeFlags(f *flagSet) {
+	o.headers = header{}
+	f.Var(o.headers, "H", "`line` of the request's header, as \"Cookie: a=b\"; may be repeated")
+	f.Var(&o.subprotocols, "subprotocol", "`name` of a subprotocol to offer; may be repeated")
+	f.BoolVar(&o.insecure, "insecure", false, "accept any certificate")
+}
+
+// setURL takes the one argument.
+func (o *connectOptions) setURL(arguments []string) error {
+	if len(arguments) != 1 {
+		return usagef("one URL is needed, behind the flags")
+	}
+	o.url = socketURL(arguments[0])
+	return nil
 }
 
 // socketURL is what is meant by a URL without a scheme, or with a page's.

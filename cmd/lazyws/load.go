@@ -37,31 +37,26 @@ type loadOptions struct {
 }
 
 func parseLoad(p *program, args []string) (*loadOptions, error) {
-	o := &loadOptions{connectOptions: connectOptions{headers: header{}, maxMessage: 16 << 20, timeout: 15 * time.Second}}
+	o := &loadOptions{connectOptions: connectOptions{maxMessage: 16 << 20, timeout: 15 * time.Second}}
 	f := newFlagSet(p, "load", " URL", aboutLoad)
+	o.handshakeFlags(f)
 	f.IntVar(&o.connections, "n", 100, "connections")
 	f.IntVar(&o.atOnce, "at-once", 64, "connections that are being opened at a time")
 	f.Float64Var(&o.rate, "rate", 0, "messages a second on each connection; 0 is as fast as they come back")
 	f.IntVar(&o.inFlight, "in-flight", 1, "messages under way on each connection, without -rate")
 	f.IntVar(&o.size, "size", 125, "size of a message in `bytes`")
 	f.DurationVar(&o.time, "time", 10*time.Second, "how long messages are sent")
-	f.Var(o.headers, "H", "`line` of the request's header, as \"Cookie: a=b\"; may be repeated")
-	f.Var(&o.subprotocols, "subprotocol", "`name` of a subprotocol to offer; may be repeated")
 	f.BoolVar(&o.compress, "compress", false, "offer compression (permessage-deflate)")
-	f.BoolVar(&o.insecure, "insecure", false, "accept any certificate")
 	rest, err := f.parse(args)
 	switch {
 	case err != nil:
 		return nil, err
-	case len(rest) != 1:
-		return nil, usagef("one URL is needed, behind the flags")
 	case o.connections < 1 || o.atOnce < 1 || o.inFlight < 1 || o.size < 1 || o.time <= 0:
 		return nil, usagef("-n, -at-once, -in-flight, -size and -time are more than 0")
 	case o.rate != 0 && !(o.rate >= slowest && o.rate <= fastest): // nor what is no number
 		return nil, usagef("-rate is 0, or from %g to %g", slowest, fastest)
 	}
-	o.url = socketURL(rest[0])
-	return o, nil
+	return o, o.setURL(rest)
 }
 
 // What -rate may be, in messages a second.
