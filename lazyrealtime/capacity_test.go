@@ -12,7 +12,6 @@ import (
 
 	"golazy.dev/lazyrealtime"
 	"golazy.dev/lazywebsocket"
-	"golazy.dev/lazywebsocket/wstest"
 )
 
 const serverFull = `{"type":"disconnect","reason":"server_full","reconnect":true}`
@@ -82,15 +81,7 @@ func TestLimitConnectionsAtOnce(t *testing.T) {
 	config := limited(lazyrealtime.Limits{Connections: 1})
 	within(t, config, func(w *world) {
 		served := make(chan error, 2)
-		upgrader := lazywebsocket.Upgrader{Subprotocols: []string{extended}}
-		w.net = wstest.Serve(w.t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			conn, err := upgrader.Upgrade(rw, r, nil)
-			if err != nil {
-				w.t.Error(err)
-				return
-			}
-			served <- w.hub.Serve(conn, lazyrealtime.Identity{})
-		}))
+		w.net = w.own(lazyrealtime.Identity{}, served)
 		w.dial("/anything", extended).want(welcome)
 		w.dial("/anything", extended).wantClose(serverFull, 1013)
 		var limit *lazyrealtime.LimitError

@@ -157,15 +157,7 @@ func TestRevokeIssuedLater(t *testing.T) {
 // given is a client whose connection the application gives to the hub, welcomed.
 func (w *world) given(id lazyrealtime.Identity, served chan<- error) *client {
 	w.t.Helper()
-	u := lazywebsocket.Upgrader{Subprotocols: []string{extended}}
-	own := wstest.Serve(w.t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		conn, err := u.Upgrade(rw, r, nil)
-		if err == nil {
-			err = w.hub.Serve(conn, id)
-		}
-		served <- err
-	}))
-	d := lazywebsocket.Dialer{NetDialContext: own.DialContext, Subprotocols: []string{extended}}
+	d := lazywebsocket.Dialer{NetDialContext: w.own(id, served).DialContext, Subprotocols: []string{extended}}
 	conn, _, err := d.DialContext(w.t.Context(), "ws://example.com/", nil)
 	if err != nil {
 		w.t.Fatal(err)

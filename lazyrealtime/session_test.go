@@ -357,21 +357,27 @@ func TestSessionPanic(t *testing.T) {
 	})
 }
 
+// own is an application that upgrades all requests itself, and lets the hub serve them as
+// somebody's; served gets what Serve returns.
+func (w *world) own(id lazyrealtime.Identity, served chan<- error) *wstest.Server {
+	upgrader := lazywebsocket.Upgrader{Subprotocols: []string{extended}}
+	return wstest.Serve(w.t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		conn, err := upgrader.Upgrade(rw, r, nil)
+		if err != nil {
+			w.t.Error(err)
+			return
+		}
+		served <- w.hub.Serve(conn, id)
+	}))
+}
+
 // An application may upgrade and authenticate itself.
 func TestSessionOfTheApplicationsConnection(t *testing.T) {
 	config := identified
 	config.Limits.ConnectionsPerIdentity = 1
 	within(t, config, func(w *world) {
 		served := make(chan error, 3)
-		upgrader := lazywebsocket.Upgrader{Subprotocols: []string{extended}}
-		w.net = wstest.Serve(w.t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			conn, err := upgrader.Upgrade(rw, r, nil)
-			if err != nil {
-				w.t.Error(err)
-				return
-			}
-			served <- w.hub.Serve(conn, lazyrealtime.Identity{ID: "own"})
-		}))
+		w.net = w.own(lazyrealtime.Identity{ID: "own"}, served)
 		c := w.dial("/anything", extended)
 		c.want(welcome)
 		c.subscribe(roomID)

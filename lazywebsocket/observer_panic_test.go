@@ -41,14 +41,29 @@ func upgrading(t *testing.T, u *lazywebsocket.Upgrader, panicked chan<- bool) ht
 	})
 }
 
+// breaking is a witness that breaks when it is told of a handshake.
+func breaking(breaks func()) *witness {
+	w := newWitness()
+	told := w.Handshake
+	w.Handshake = func(e lazywebsocket.HandshakeEvent) { told(e); breaks() }
+	return w
+}
+
+// wantPanicGoodbye is what the peer of a connection sees of it, and answers.
+func wantPanicGoodbye(t *testing.T, p *wstest.Peer) {
+	t.Helper()
+	p.WantClose(1011)
+	p.Close(1011, "")
+	p.WantEOF()
+	must(t, p.Conn.Close())
+}
+
 // Nobody gets a connection whose Observer panics when it is told of it: it is closed, and
 // the panic goes on to net/http, which knows nothing of the connection any more.
 func TestObserverPanicsInUpgrade(t *testing.T) {
 	for name, breaks := range breakers {
 		bubble(t, name, func(t *testing.T) {
-			w := newWitness()
-			told := w.Handshake
-			w.Handshake = func(e lazywebsocket.HandshakeEvent) { told(e); breaks() }
+			w := breaking(breaks)
 			u := lazywebsocket.Upgrader{Observer: &w.Observer, Budget: &lazywebsocket.Budget{ConnectionsPerAddress: 1}, PingInterval: time.Second}
 			panicked := make(chan bool, 1)
 			s := wstest.Serve(t, upgrading(t, &u, panicked))
@@ -56,10 +71,7 @@ func TestObserverPanicsInUpgrade(t *testing.T) {
 				p := s.Peer()
 				p.Request("/")
 				p.Response()
-				p.WantClose(1011)
-				p.Close(1011, "")
-				p.WantEOF()
-				must(t, p.Conn.Close())
+				wantPanicGoodbye(t, p)
 				if <-panicked != (name != "exit") {
 					t.Error("the panic did not come out")
 				}
@@ -77,9 +89,7 @@ func TestObserverPanicsInUpgrade(t *testing.T) {
 func TestObserverPanicsInUpgradeHTTP2(t *testing.T) {
 	for name, breaks := range breakers {
 		bubble(t, name, func(t *testing.T) {
-			w := newWitness()
-			told := w.Handshake
-			w.Handshake = func(e lazywebsocket.HandshakeEvent) { told(e); breaks() }
+			w := breaking(breaks)
 			panicked := make(chan bool, 1)
 			handler := upgrading(t, &lazywebsocket.Upgrader{Observer: &w.Observer}, panicked)
 			s := h2Server(t, &http.Server{Handler: handler, ErrorLog: quietLog})(1<<20).socket(t, "/")
@@ -100,9 +110,7 @@ func TestObserverPanicsInUpgradeHTTP2(t *testing.T) {
 func TestObserverPanicsInDial(t *testing.T) {
 	for name, breaks := range breakers {
 		bubble(t, name, func(t *testing.T) {
-			w := newWitness()
-			told := w.Handshake
-			w.Handshake = func(e lazywebsocket.HandshakeEvent) { told(e); breaks() }
+			w := breaking(breaks)
 			l := wstest.Network{}.Listen()
 			defer l.Close()
 			d := lazywebsocket.Dialer{Observer: &w.Observer, NetDialContext: l.DialContext}
@@ -113,10 +121,7 @@ func TestObserverPanicsInDial(t *testing.T) {
 			}()
 			p := l.AcceptPeer(t)
 			p.Accept(p.ReadRequest())
-			p.WantClose(1011)
-			p.Close(1011, "")
-			p.WantEOF()
-			must(t, p.Conn.Close())
+			wantPanicGoodbye(t, p)
 			if <-panicked != (name != "exit") {
 				t.Error("the panic did not come out")
 			}
