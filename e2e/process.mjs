@@ -2,7 +2,6 @@
 
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import net from "node:net"
 
 export const patience = 60_000 // ms, for what must come: a busy machine is slow
 
@@ -77,21 +76,5 @@ export class Process {
 
   #check() {
     for (const check of this.#waiting) check()
-  }
-}
-
-// freePort returns a port that nobody listens on, and none of those that the system gives to clients.
-export async function freePort() {
-  for (;;) {
-    const server = net.createServer().listen(20_000 + Math.floor(Math.random() * 12_000), "127.0.0.1")
-    try {
-      await once(server, "listening")
-    } catch {
-      continue
-    }
-    const { port } = server.address()
-    server.close()
-    await once(server, "close")
-    return port
   }
 }

@@ -6,7 +6,8 @@ import http from "node:http"
 import https from "node:https"
 import { join } from "node:path"
 import { visit } from "./browser.mjs"
-import { freePort, Process } from "./process.mjs"
+import { freePort } from "./port.mjs"
+import { Process } from "./process.mjs"
 
 const tmp = process.env.E2E_TMP
 if (!tmp) throw new Error("e2e: run e2e/run.sh: it builds what the tests need")

@@ -1,9 +1,8 @@
 // The hub under test, a process with a SQLite file, which is killed and started again at the same port.
 
-import net from "node:net"
-import { once } from "node:events"
 import { join } from "node:path"
 
+import { freePort } from "../../../e2e/port.mjs"
 import { now } from "./clock.mjs"
 import { Process } from "./process.mjs"
 
@@ -56,22 +55,5 @@ export class Hub {
     const text = await (await fetch(`http://127.0.0.1:${this.port}/metrics`)).text()
     const lines = text.split("\n").filter((line) => line.startsWith("lazyrealtime_"))
     return Object.fromEntries(lines.map((line) => line.split(" ")).map(([name, value]) => [name, Number(value)]))
-  }
-}
-
-// freePort returns a port that nobody listens on, and none of those that the system gives to clients: a server
-// that was killed comes back to its own.
-export async function freePort() {
-  for (;;) {
-    const server = net.createServer().listen(20_000 + Math.floor(Math.random() * 12_000), "127.0.0.1")
-    try {
-      await once(server, "listening")
-    } catch {
-      continue
-    }
-    const { port } = server.address()
-    server.close()
-    await once(server, "close")
-    return port
   }
 }
